@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * event.h - the records that flow from the kernel to the core, and into recordings.
+ *
+ * Every record opens with struct kcoh_ev_hdr and is hdr.size bytes long, a multiple of 8. All
+ * fields are fixed-width and little-endian (arm64 and x86-64 both are), padding is explicit and zero.
+ *
+ * A worked example. A guest of VM 3 turns its MMU off on vCPU 1 inside a dirty epoch:
+ *
+ *   { .ts_ns = 81234567890, .vm = 3, .vcpu = 1, .type = KCOH_EV_TOGGLE, .size = 48, .gap = 0 }
+ *   { .pc = 0x40080154, .sctlr = 0x30d00800, .was = KCOH_CACHED, .now = KCOH_UNCACHED,
+ *     .source = KCOH_SRC_TRAP }
+ *
+ * The producer of each record is named beside its type. 'bpf' records come through the ring
+ * buffer; 'daemon' records are made by kcohd itself (host facts, policy, migration phase, time), so
+ * that the core sees one stream and a recording of that stream replays to the same decisions.
+ *
+ * Loss: a record that could not be reserved increments a counter; the next record that goes through
+ * on any CPU carries the number of lost ones in hdr.gap. A reader that sees gap != 0 must assume that any
+ * edge of any VM may be missing.
+ */
+#ifndef KCOH_EVENT_H
+#define KCOH_EVENT_H
+
+#include "abi.h"
+
+#define KCOH_VCPU_NONE 0xffff /* hdr.vcpu: the record is about the VM, or the host */
+#define KCOH_VM_NONE 0 /* hdr.vm: the record is about the host */
+#define KCOH_COMM_LEN 16 /* TASK_COMM_LEN */
+
+/* struct kcoh_ev_hdr.type. Values are fixed for ever: recordings hold them. */
+enum kcoh_ev_type {
+	KCOH_EV_NONE = 0,
+	KCOH_EV_VM_NEW = 1, /* bpf: a VM was created, or found by the iterator */
+	KCOH_EV_VM_GONE = 2, /* bpf: it was destroyed (kvm_destroy_vm) */
+	KCOH_EV_VCPU = 3, /* bpf: cache state of a vCPU, sampled or exact */
+	KCOH_EV_TOGGLE = 4, /* bpf: SCTLR_EL1.M && .C changed, seen by a trapped write */
+	KCOH_EV_SET_WAY = 5, /* bpf: a trapped DC ISW/CSW/CISW */
+	KCOH_EV_RESET = 6, /* bpf: KVM_ARM_VCPU_INIT or PSCI CPU_ON: state unknown */
+	KCOH_EV_MEMSLOT = 7, /* bpf: kvm_arch_commit_memory_region, or found by the iterator */
+	KCOH_EV_EPOCH = 8, /* bpf, from kcoh:kcoh_epoch: what the module did at an epoch's edge */
+	KCOH_EV_SCAN = 9, /* daemon: a scan for VMs that existed before began or ended */
+	KCOH_EV_HOST = 16, /* daemon: facts about the host and the module */
+	KCOH_EV_POLICY = 17, /* daemon: the policy that applies to a VM */
+	KCOH_EV_PHASE = 18, /* daemon: migration phase, from QMP or libvirt */
+	KCOH_EV_TICK = 19, /* daemon: time passed; deadlines are judged */
+	KCOH_EV_ACT_DONE = 20, /* daemon: an act was carried out or failed */
+};
+
+struct kcoh_ev_hdr {
+	__u64 ts_ns; /* CLOCK_MONOTONIC */
+	__u32 vm; /* kcoh's VM id (never used again on this boot's stream), or KCOH_VM_NONE */
+	__u16 vcpu; /* vcpu->vcpu_idx, or KCOH_VCPU_NONE */
+	__u16 type; /* enum kcoh_ev_type */
+	__u16 size; /* bytes of the whole record */
+	__u16 flags; /* 0 */
+	__u32 gap; /* records lost since the previous one that went through */
+};
+
+/* Cache state of a vCPU, as PROBLEM.md's words have it. */
+enum kcoh_cache_state {
+	KCOH_UNKNOWN = 0, /* not known: counts as a window while the vCPU is runnable */
+	KCOH_CACHED = 1, /* SCTLR_EL1.M and .C both set */
+	KCOH_UNCACHED = 2, /* either clear */
+	KCOH_OFF = 3, /* PSCI off (mp_state STOPPED), or never run: no window */
+};
+
+/* How a state is known. */
+enum kcoh_source {
+	KCOH_SRC_SAMPLE =
+		0, /* read when the vCPU was put (or by the iterator): edges between are missed */
+	KCOH_SRC_KVM = 1, /* KVM's own trap, which ends at the first off->on */
+	KCOH_SRC_TRAP = 2, /* the module's trap: every edge from here on is seen */
+	KCOH_SRC_DISARM =
+		3, /* the module gave the trap back: exact at this moment, sampled from here on */
+};
+
+struct kcoh_ev_vm_new {
+	struct kcoh_ev_hdr hdr;
+	__u32 pid; /* tgid of the creating process */
+	__u32 existing; /* 1: found by the iterator, 0: seen at its birth */
+	char comm[KCOH_COMM_LEN]; /* NUL-terminated */
+};
+
+struct kcoh_ev_vm_gone {
+	struct kcoh_ev_hdr hdr;
+};
+
+struct kcoh_ev_vcpu {
+	struct kcoh_ev_hdr hdr;
+	__u64 sctlr; /* SCTLR_EL1; 0 if state is OFF */
+	__u32 tid; /* thread that ran it last, 0 if none */
+	__u8 state; /* enum kcoh_cache_state */
+	__u8 source; /* enum kcoh_source */
+	__u8 pad[2];
+};
+
+struct kcoh_ev_toggle {
+	struct kcoh_ev_hdr hdr;
+	__u64 pc; /* guest virtual address of the trapped write */
+	__u64 sctlr; /* after the write */
+	__u8 was; /* enum kcoh_cache_state, CACHED or UNCACHED */
+	__u8 now;
+	__u8 source; /* KCOH_SRC_TRAP or KCOH_SRC_KVM */
+	__u8 pad[5];
+};
+
+struct kcoh_ev_set_way {
+	struct kcoh_ev_hdr hdr;
+	__u64 pc;
+	__u8 cached; /* 1 if the vCPU's caches were on */
+	__u8 cleaned; /* 1 if KVM cleaned its stage 2 for it (kvm_set_way_flush tracepoint fired) */
+	__u8 pad[6];
+};
+
+enum kcoh_reset_kind {
+	KCOH_RESET_INIT = 0, /* kvm_reset_vcpu from KVM_ARM_VCPU_INIT */
+	KCOH_RESET_CPU_ON = 1, /* kvm_reset_vcpu for a PSCI CPU_ON */
+	KCOH_RESET_SET_SCTLR = 2, /* KVM_SET_ONE_REG on SCTLR_EL1 */
+};
+
+struct kcoh_ev_reset {
+	struct kcoh_ev_hdr hdr;
+	__u32 kind; /* enum kcoh_reset_kind */
+	__u32 has_run; /* 1 if a thread ever ran this vCPU */
+};
+
+/* struct kcoh_ev_memslot.change: KVM's enum kvm_mr_change, fixed here */
+enum kcoh_slot_change {
+	KCOH_SLOT_CREATE = 0,
+	KCOH_SLOT_DELETE = 1,
+	KCOH_SLOT_MOVE = 2,
+	KCOH_SLOT_FLAGS = 3,
+	KCOH_SLOT_FOUND = 4, /* by the iterator */
+};
+
+#define KCOH_SLOT_LOG_DIRTY (1u << 0) /* KVM_MEM_LOG_DIRTY_PAGES */
+#define KCOH_SLOT_READONLY (1u << 1) /* KVM_MEM_READONLY */
+
+struct kcoh_ev_memslot {
+	struct kcoh_ev_hdr hdr;
+	__u64 base_gfn;
+	__u64 pages; /* of the host's page size */
+	__u64 hva;
+	__u64 generation; /* of the memslots this one belongs to */
+	__u32 slot_id;
+	__u32 flags; /* new KVM_MEM_* flags; those before, for a DELETE */
+	__u32 old_flags;
+	__u16 as_id; /* arm64 has one address space: 0 */
+	__u8 change; /* enum kcoh_slot_change */
+	__u8 pad;
+};
+
+/* What the module reports at the edges of a dirty epoch over most of a VM's RAM. */
+struct kcoh_ev_epoch {
+	struct kcoh_ev_hdr hdr;
+	__u64 logged_pages; /* in writable slots with dirty logging */
+	__u64 total_pages; /* in writable slots */
+	__u32 start; /* 1: epoch started, 0: ended */
+	__u32 vcpus; /* online vCPUs */
+	__u32 armed; /* of them, with TVM set when the ioctl returned to user mode */
+	__u32 pending; /* of them, not yet; they arm before they enter the guest again */
+};
+
+struct kcoh_ev_scan {
+	struct kcoh_ev_hdr hdr;
+	__u32 done; /* 0: the scan begins, 1: it is complete */
+	__u32 vms; /* found */
+};
+
+#define KCOH_HOST_S2FWB (1u << 0)
+#define KCOH_HOST_VHE (1u << 1)
+#define KCOH_HOST_PKVM (1u << 2)
+#define KCOH_HOST_MODULE (1u << 3) /* kcoh.ko is loaded and its ABI fits */
+#define KCOH_HOST_TRAP (1u << 4) /* it arms HCR_EL2.TVM in epochs */
+#define KCOH_HOST_CLEAN (1u << 5) /* it cleans at harvest */
+
+struct kcoh_ev_host {
+	struct kcoh_ev_hdr hdr;
+	__u32 features; /* KCOH_HOST_* */
+	__u32 page_size; /* bytes */
+};
+
+enum kcoh_strategy {
+	KCOH_STRATEGY_OBSERVE = 0,
+	KCOH_STRATEGY_VETO = 1,
+	KCOH_STRATEGY_CLEAN = 2,
+	KCOH_STRATEGY_CLEAN_TAINTED = 3,
+	KCOH_STRATEGY_HOLD = 4,
+	KCOH_STRATEGY_DEFER = 5,
+	KCOH_STRATEGY_RETRY = 6,
+};
+
+enum kcoh_guard {
+	KCOH_GUARD_WARN = 0, /* says what it would have done, blocks nothing */
+	KCOH_GUARD_ENFORCE = 1,
+};
+
+struct kcoh_ev_policy {
+	struct kcoh_ev_hdr hdr;
+	__u32 strategy; /* enum kcoh_strategy */
+	__u32 guard; /* enum kcoh_guard */
+	__u32 can_cancel; /* 1 if there is a way to cancel this VM's migration (QMP) */
+	__u32 arm_deadline_ms; /* how long vCPUs may take to arm before the VM is blind */
+};
+
+enum kcoh_phase {
+	KCOH_PHASE_NONE = 0,
+	KCOH_PHASE_SETUP = 1,
+	KCOH_PHASE_ACTIVE = 2,
+	KCOH_PHASE_PRE_SWITCHOVER = 3,
+	KCOH_PHASE_DEVICE = 4,
+	KCOH_PHASE_COMPLETED = 5,
+	KCOH_PHASE_FAILED = 6,
+	KCOH_PHASE_CANCELLING = 7,
+	KCOH_PHASE_CANCELLED = 8,
+	KCOH_PHASE_POSTCOPY = 9,
+};
+
+struct kcoh_ev_phase {
+	struct kcoh_ev_hdr hdr;
+	__u32 phase; /* enum kcoh_phase */
+	__u32 pad;
+};
+
+struct kcoh_ev_tick {
+	struct kcoh_ev_hdr hdr;
+};
+
+enum kcoh_act_type {
+	KCOH_ACT_CANCEL = 1, /* cancel the VM's migration */
+	KCOH_ACT_ALERT = 2, /* tell people: log, metrics */
+	KCOH_ACT_RESCAN = 3, /* records were lost: read VMs, slots and states again */
+};
+
+struct kcoh_ev_act_done {
+	struct kcoh_ev_hdr hdr;
+	__u32 act; /* enum kcoh_act_type */
+	__s32 result; /* 0 or a negative errno */
+};
+
+/* A record of any type, for storage on the stack and in tests. */
+union kcoh_ev {
+	struct kcoh_ev_hdr hdr;
+	struct kcoh_ev_vm_new vm_new;
+	struct kcoh_ev_vm_gone vm_gone;
+	struct kcoh_ev_vcpu vcpu;
+	struct kcoh_ev_toggle toggle;
+	struct kcoh_ev_set_way set_way;
+	struct kcoh_ev_reset reset;
+	struct kcoh_ev_memslot memslot;
+	struct kcoh_ev_epoch epoch;
+	struct kcoh_ev_scan scan;
+	struct kcoh_ev_host host;
+	struct kcoh_ev_policy policy;
+	struct kcoh_ev_phase phase;
+	struct kcoh_ev_tick tick;
+	struct kcoh_ev_act_done act_done;
+};
+
+/*
+ * A dirty epoch concerns a migration (or a savevm) when most of a VM's RAM is logged; a framebuffer's
+ * endless logging never reaches half of it. The module arms by this rule and the core judges by it.
+ * Pages count in writable slots only: read-only ones (flash, option ROMs) cannot be dirtied.
+ */
+static inline int kcoh_epoch_covers_ram(__u64 logged_pages, __u64 total_pages)
+{
+	return logged_pages && logged_pages >= total_pages - logged_pages;
+}
+
+/* SCTLR_EL1.M (bit 0) and .C (bit 2): Arm ARM D24.2.175; the test is KVM's vcpu_has_cache_enabled(). */
+static inline int kcoh_sctlr_cached(__u64 sctlr)
+{
+	return (sctlr & 0x5) == 0x5;
+}
+
+#endif

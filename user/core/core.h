@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * core.h - the decision core: an event in, acts out, verdicts to ask for.
+ *
+ * Pure: no I/O, no clock (time is in each event), no allocation after kcoh_core_init(), no
+ * globals. It links with memory functions of libc and nothing else (`make check` compares its undefined
+ * symbols with an allow-list), so the daemon, `kcoh replay`, the simulator and the fuzzer run the same code.
+ *
+ * Ownership: the caller owns the memory of the core; events are only read during the call.
+ * Errors are negative errno.
+ */
+#ifndef KCOH_CORE_H
+#define KCOH_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kcoh/event.h"
+#include "kcoh/reason.h"
+
+/* Bounds, fixed at init. A VM beyond them is not tracked and its verdict is TOO_MANY. */
+struct kcoh_core_config {
+	uint32_t max_vms; /* 1..65536 */
+	uint32_t max_vcpus; /* per VM, 1..512 */
+	uint32_t max_slots; /* per VM, 1..32768 */
+};
+
+enum kcoh_verdict_kind {
+	KCOH_VERDICT_ALLOW = 0,
+	KCOH_VERDICT_REPAIR = 1, /* allowed: pages are being cleaned */
+	KCOH_VERDICT_WAIT = 2,
+	KCOH_VERDICT_VETO = 3,
+};
+
+struct kcoh_verdict {
+	enum kcoh_verdict_kind kind;
+	enum kcoh_reason reason;
+	uint64_t since_ns; /* when it became so */
+	uint64_t until_ns; /* WAIT: deadline, VETO: expiry; 0: until the state changes */
+};
+
+struct kcoh_act {
+	enum kcoh_act_type type;
+	enum kcoh_reason reason;
+	uint32_t vm;
+	bool dry; /* guard = warn: say what would have been done, do not do it */
+};
+
+/* Window classes, PROBLEM.md's words. */
+enum kcoh_window_class {
+	KCOH_WINDOW_MMU_OFF = 0,
+	KCOH_WINDOW_BLIND = 1,
+	KCOH_WINDOW_CLASSES,
+};
+
+struct kcoh_core; /* opaque */
+
+/* Bytes of memory that a core of this configuration needs; 0 if a bound is out of range. */
+size_t kcoh_core_size(const struct kcoh_core_config *config);
+
+/*
+ * Makes a core in `memory` (`size` bytes, aligned for max_align_t, at least kcoh_core_size()).
+ * Returns it, or NULL if size or bounds do not fit. Nothing to release.
+ */
+struct kcoh_core *kcoh_core_init(void *memory, size_t size, const struct kcoh_core_config *config);
+
+/*
+ * One step. `ev` is one whole record (hdr.size is checked against its type; `len` are the bytes readable at
+ * ev). Writes up to `n` acts and returns how many, or -EINVAL for a malformed record (the core is then
+ * unchanged), -ENOSPC if n is too small for KCOH_CORE_MAX_ACTS.
+ * Records of an unknown type are skipped (0). Time never runs backwards: an older ts_ns is taken as now.
+ */
+#define KCOH_CORE_MAX_ACTS 64
+int kcoh_core_step(struct kcoh_core *core, const struct kcoh_ev_hdr *ev, size_t len,
+		   struct kcoh_act *acts, size_t n);
+
+/* What is known of a vCPU. */
+struct kcoh_vcpu_view {
+	uint16_t index;
+	uint8_t state; /* enum kcoh_cache_state */
+	uint8_t source; /* enum kcoh_source */
+	uint64_t sctlr;
+	uint64_t since_ns; /* of this state */
+};
+
+/* What is known of a VM. Valid until the next step. */
+struct kcoh_vm_view {
+	uint32_t id;
+	uint32_t pid;
+	const char *comm;
+	uint32_t vcpus; /* known */
+	uint32_t vcpus_cached, vcpus_uncached, vcpus_off, vcpus_unknown;
+	uint32_t slots;
+	uint64_t ram_pages; /* in writable slots */
+	uint64_t logged_pages; /* of them, with dirty logging */
+	bool in_epoch; /* most of the RAM is logged */
+	uint64_t epoch_since_ns;
+	uint64_t epochs; /* counted */
+	bool armed; /* the module's trap is on in this epoch */
+	uint32_t windows_open; /* bit per enum kcoh_window_class */
+	uint64_t window_since_ns[KCOH_WINDOW_CLASSES]; /* of an open one */
+	uint64_t windows[KCOH_WINDOW_CLASSES]; /* counted */
+	uint64_t window_ns[KCOH_WINDOW_CLASSES]; /* closed ones, added up */
+	uint64_t toggles;
+	uint8_t phase; /* enum kcoh_phase */
+	uint8_t strategy; /* enum kcoh_strategy */
+	uint8_t guard; /* enum kcoh_guard */
+	struct kcoh_verdict verdict;
+};
+
+/* Calls fn for each VM in ascending id until it returns non-zero; returns that. */
+int kcoh_core_each_vm(const struct kcoh_core *core,
+		      int (*fn)(const struct kcoh_vm_view *vm, void *ctx), void *ctx);
+
+/* Fills *ret_vm for VM id. 0, or -ENOENT. */
+int kcoh_core_vm(const struct kcoh_core *core, uint32_t id, struct kcoh_vm_view *ret_vm);
+
+/* Fills *ret_vcpu for the vCPU at `index` of VM id. 0, or -ENOENT (unknown VM, vCPU never seen). */
+int kcoh_core_vcpu(const struct kcoh_core *core, uint32_t id, uint16_t index,
+		   struct kcoh_vcpu_view *ret_vcpu);
+
+/* Names from the tables: never NULL, "?" for a value out of range. */
+const char *kcoh_reason_name(enum kcoh_reason reason);
+const char *kcoh_reason_sentence(enum kcoh_reason reason);
+const char *kcoh_verdict_name(enum kcoh_verdict_kind kind);
+const char *kcoh_strategy_name(uint32_t strategy);
+int kcoh_strategy_parse(const char *name); /* enum kcoh_strategy, or -EINVAL */
+const char *kcoh_window_name(uint32_t window_class);
+const char *kcoh_cache_state_name(uint32_t state);
+const char *kcoh_phase_name(uint32_t phase);
+const char *kcoh_source_name(uint32_t source);
+const char *kcoh_ev_name(uint32_t type);
+
+#endif
