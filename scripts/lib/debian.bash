@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Packages of any Debian suite and architecture, fetched and unpacked, with nothing installed.
+#
+# apt is asked through a private state in the cache (`-c` of a file that moves lists, sources, status and archives
+# there), so that the machine's own sources, lists and architectures are neither used nor changed. Its other settings,
+# such as a proxy, do count. Signatures are checked against Debian's own archive keyring. One state holds one set of
+# suites for one architecture, and is filled when first needed: "bookworm-backports, arm64" is 0.3 MB of lists.
+#
+# apt continues a file that was half downloaded. Packages are unpacked by tar, their scripts never run: what a script
+# would have made (a link of update-alternatives, say) is missing, and whoever unpacks has to add it if he needs it.
+
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# The Debian mirror the machine itself uses, if apt names one that is plain http(s).
+debian_mirror() {
+	local uri=${KCOH_MIRROR:-}
+	[[ $uri ]] || uri=$(apt-get indextargets --format "\$(REPO_URI) \$(RELEASE) \$(COMPONENT)" 'Created-By: Packages' 2>/dev/null |
+		awk '$1 ~ /^https?:\/\/.*\/debian\/?$/ && $3 == "main" { print $1; exit }') || true
+	uri=${uri:-http://deb.debian.org/debian}
+	printf '%s\n' "${uri%/}"
+}
+
+# lock NAME: held until the script ends.
+lock() {
+	local fd
+	mkdir -p "$KCOH_CACHE/lock" 2>/dev/null || die "the cache folder $KCOH_CACHE cannot be written; set KCOH_CACHE to another"
+	exec {fd}>"$KCOH_CACHE/lock/$1"
+	flock -n "$fd" && return
+	say "waiting for another run that is preparing $1"
+	flock "$fd"
+}
+
+# space_check MEGABYTES WHAT
+space_check() {
+	local free
+	free=$(($(stat -f -c '%a * %S' "$KCOH_CACHE") / 1048576))
+	((free >= $1)) || die "$2 needs $1 MB of disk space and $KCOH_CACHE has $free MB free; make room or set KCOH_CACHE to another place"
+}
+
+# apt_open ARCH SUITE…: choose (and make, if new) the private state; sets APT_STATE.
+apt_open() {
+	local arch=$1 suite mirror
+	shift
+	local suites="$*"
+	APT_STATE=$KCOH_CACHE/apt/${suites// /+}-$arch
+	[[ -e $APT_STATE/filled ]] && return
+	[[ -r $KEYRING ]] || die "Debian's archive keyring $KEYRING is missing; install the package debian-archive-keyring"
+	mirror=$(debian_mirror)
+	mkdir -p "$APT_STATE/lists/partial" "$APT_STATE/archives/partial"
+	: >"$APT_STATE/status"
+	for suite in $suites; do
+		printf 'deb [arch=%s signed-by=%s] %s %s main\n' "$arch" "$KEYRING" "$mirror" "$suite"
+	done >"$APT_STATE/sources.list"
+	cat >"$APT_STATE/apt.conf" <<-CONF
+		#clear APT::Architectures;
+		#clear APT::Update::Post-Invoke;
+		#clear APT::Update::Post-Invoke-Success;
+		#clear APT::Default-Release;
+		#clear DPkg::Pre-Install-Pkgs;
+		APT::Architecture "$arch";
+		APT::Architectures { "$arch"; };
+		APT::Get::List-Cleanup "false";
+		APT::Install-Recommends "false";
+		APT::Sandbox::User "root";
+		APT::Update::Error-Mode "any";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+		Acquire::http::Timeout "30";
+		Acquire::https::Timeout "30";
+		Dir::State "$APT_STATE";
+		Dir::State::lists "$APT_STATE/lists";
+		Dir::State::status "$APT_STATE/status";
+		Dir::State::extended_states "$APT_STATE/extended_states";
+		Dir::Cache "$APT_STATE";
+		Dir::Cache::pkgcache "";
+		Dir::Cache::srcpkgcache "";
+		Dir::Etc::sourcelist "$APT_STATE/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::Etc::preferences "/dev/null";
+		Dir::Etc::preferencesparts "/dev/null";
+		Dir::Etc::trusted "/dev/null";
+		Dir::Etc::trustedparts "/dev/null";
+		DPkg::Use-Pty "false";
+	CONF
+	apt_update
+	touch "$APT_STATE/filled"
+}
+
+apt_run() {
+	local tool=$1
+	shift
+	"$tool" -qq -c "$APT_STATE/apt.conf" "$@"
+}
+
+# The one sentence for a download that failed: apt's own first error, where, and what to do.
+apt_failed() {
+	local why
+	why=$(grep -m1 -E '^(E|Err|W):' "$1" | cut -c1-200) || true
+	die "cannot fetch $2 from $(debian_mirror) and the cache does not have it yet (apt: ${why:-no reason given}); check the network, then try again: what was downloaded is kept"
+}
+
+apt_update() (
+	lock "apt-$(basename "$APT_STATE")"
+	say "fetching Debian's package lists (${APT_STATE##*/})"
+	apt_run apt-get update >"$APT_STATE/log" 2>&1 || apt_failed "$APT_STATE/log" "Debian's package lists"
+)
+
+# fetch alone|all DIR PACKAGE…: download packages, alone or with all they depend on, into DIR/archives.
+fetch() {
+	local how=$1 dir=$2 log=$2/apt.log
+	shift 2
+	mkdir -p "$dir/archives/partial"
+	say "fetching $(fetch_size "$how" "$@") from ${APT_STATE##*/}"
+	fetch_once "$how" "$dir" "$@" >"$log" 2>&1 && return
+	apt_update # the lists may be older than the mirror
+	fetch_once "$how" "$dir" "$@" >"$log" 2>&1 || apt_failed "$log" "$*"
+}
+
+fetch_once() {
+	local how=$1 dir=$2
+	shift 2
+	if [[ $how == all ]]; then
+		apt_run apt-get -o Dir::Cache::archives="$dir/archives" -y --download-only install "$@"
+	else
+		(cd "$dir/archives" && apt_run apt-get download "$@")
+	fi
+}
+
+fetch_size() {
+	local how=$1 verb=install
+	shift
+	[[ $how == all ]] || verb=download
+	apt_run apt-get -y --print-uris "$verb" "$@" 2>/dev/null |
+		awk '/^.http/ { n++; b += $3 } END { printf "%d package%s, %.0f MB,", n, n == 1 ? "" : "s", b / 1e6 }'
+}
+
+# unpack DIR DEB…: only files, no scripts; documentation is left out; works over a merged /usr.
+unpack() {
+	local root=$1 deb
+	shift
+	mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib"
+	for deb in bin sbin lib; do
+		[[ -e $root/$deb ]] || ln -s "usr/$deb" "$root/$deb"
+	done
+	for deb in "$@"; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --no-same-owner --keep-directory-symlink \
+			--exclude='./usr/share/doc' --exclude='./usr/share/man' --exclude='./usr/share/locale' \
+			--exclude='./usr/share/info' --exclude='./usr/share/lintian' --exclude='./usr/share/bug'
+	done
+}
+
+# relative_links DIR: an absolute link inside an unpacked tree would lead out of it.
+relative_links() {
+	local link to
+	while IFS=$'\t' read -r link to; do
+		ln -sfnr "$1$to" "$link"
+	done < <(find "$1" -type l -lname '/*' -printf '%p\t%l\n')
+}
