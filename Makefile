@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The one front door. Everything is built in build/; what is missing is installed or fetched by scripts/.
+#
+#   build/native/bin/{kcohd,kcoh}          user space for this machine (gcc)
+#   build/arm64/bin/{kcohd,kcoh}           the same for arm64
+#   build/arm64/bpf/*.bpf.o                BPF objects
+#   build/arm64/kmod/<release>/kcoh.ko     the module, for each of the lab's kernels
+#   build/arm64/{guests,lab}/              what the lab tests run
+#
+# User space is compiled once per variant: a directory of build/ with its own compiler and flags.
+
+KERNELS ?= 6.1 6.12 7
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+## help      this list
+help:
+	@printf 'kcoh: coherency guard for KVM live migration on arm64\n\n'
+	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
+	@printf '\nV=1 shows commands; KERNELS="%s" picks kernels; KCOH_CACHE names the download cache.\n' '$(KERNELS)'
+
+## all       everything: native and arm64 user space, BPF objects, modules, guests
+all: native arm64 bpf kmod guests
+
+## native    user space for this machine
+## arm64     user space for arm64
+## bpf       the BPF objects
+## kmod      the module, for KERNELS
+
+# --- packages and sysroot ---------------------------------------------------------------------------------
+
+.PHONY: setup sysroot
+setup:
+	@scripts/setup
+
+# A link that changes only when the sysroot does.
+sysroot: setup
+	@mkdir -p build/arm64
+	@dir=$$(scripts/cache sysroot) && [ "$$(readlink build/arm64/sysroot)" = "$$dir" ] || \
+		{ [ -n "$$dir" ] && ln -sfn "$$dir" build/arm64/sysroot; }
+
+# --- user space -------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
+CPPFLAGS_ALL := -D_GNU_SOURCE -Iinclude -Iuser
+CFLAGS_ALL := -std=gnu11 -O2 -g $(WARN) -MMD -MP
+LIBS := -lbpf -lelf -lz -lsystemd -lmicrohttpd -ljansson -linih -lcurl
+
+PROGRAMS := kcohd kcoh
+LIB_SRC := $(filter-out $(foreach p,$(PROGRAMS),user/$(p)/%),$(sort $(wildcard user/*/*.c)))
+PROG_SRC = $(sort $(wildcard user/$(1)/*.c))
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+
+# variant NAME, compiler, extra flags, prerequisite
+define variant
+build/$(1)/obj/%.o: %.c Makefile | $(4)
+	$$(call say,CC,"$(1) $$<")
+	@mkdir -p $$(@D)
+	$$(Q)$(2) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) $(3) -c $$< -o $$@
+
+$(1)_LIB := $$(LIB_SRC:%.c=build/$(1)/obj/%.o)
+build/$(1)/libkcoh.a: $$($(1)_LIB)
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$^
+
+$(foreach p,$(PROGRAMS),
+build/$(1)/bin/$(p): $$(patsubst %.c,build/$(1)/obj/%.o,$$(call PROG_SRC,$(p))) build/$(1)/libkcoh.a
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)$(2) $(3) $$^ $$(LIBS) -o $$@
+)
+-include $$(shell find build/$(1)/obj -name '*.d' 2>/dev/null)
+endef
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ARM64_CC := aarch64-linux-gnu-gcc --sysroot=build/arm64/sysroot
+$(eval $(call variant,native,gcc,-fstack-protector-strong -D_FORTIFY_SOURCE=2,setup))
+$(eval $(call variant,clang,clang,,setup))
+$(eval $(call variant,asan,gcc,$(SANITIZE),setup))
+$(eval $(call variant,arm64,$(ARM64_CC),-fstack-protector-strong -D_FORTIFY_SOURCE=2,sysroot))
+
+native: $(PROGRAMS:%=build/native/bin/%)
+arm64: $(PROGRAMS:%=build/arm64/bin/%)
+clang: $(PROGRAMS:%=build/clang/bin/%)
+
+# --- BPF --------------------------------------------------------------------------------------------------
+
+BPF_OBJ := $(patsubst bpf/%.bpf.c,build/arm64/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+bpf: $(BPF_OBJ)
+build/arm64/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/kcoh/*.h) Makefile | setup
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)clang -target bpf -D__TARGET_ARCH_arm64 -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+		-Iinclude -Ibpf -c $< -o $@
+	$(Q)llvm-strip -g $@
+
+# --- the module -------------------------------------------------------------------------------------------
+
+# scripts/kbuild knows what is up to date.
+.PHONY: kmod kmod-abi
+kmod: setup
+	@for k in $(KERNELS); do printf '  %-8s %s\n' KMOD $$k; \
+		scripts/kbuild $$k kmod build/arm64/kmod >/dev/null || exit; done
+# The same module with another ABI number: what kcohd says of it is a test.
+kmod-abi: setup
+	@scripts/kbuild 6.1 kmod build/arm64/lab/abi KCOH_DEFINES=-DKCOH_ABI=99 >/dev/null
+
+# --- what the lab tests run -------------------------------------------------------------------------------
+
+-include tests/lab/lab.mk
+
+# --- tests ------------------------------------------------------------------------------------------------
+
+UNIT := $(UNIT_SRC:tests/unit/%.c=build/asan/unit/%)
+build/asan/unit/%: build/asan/obj/tests/unit/%.o build/asan/libkcoh.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)gcc $(SANITIZE) $^ $(LIBS) -lcmocka -o $@
+unit: $(UNIT)
+
+## demo      a real migration of an MMU-off guest, flagged and vetoed, in the emulated arm64 host
+demo: KERNELS := 6.1
+demo: arm64 bpf kmod guests
+	@scripts/demo
+
+## check     format, static checks, unit tests, layouts, lab tests on every kernel
+check:
+	@scripts/check
+
+## clean     removes build/ (the download cache stays)
+clean:
+	rm -rf build
+
+.PHONY: help all native arm64 clang bpf guests unit demo check clean

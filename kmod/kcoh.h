@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kcoh.h - what the files of the module share.
+ *
+ * Who may touch what, and why nothing dangles:
+ *
+ *   A struct kvm or kvm_vcpu pointer in a record of ours is a key. It is followed only (a) in a hook, from
+ *   the arguments of a KVM function that runs right now, (b) for the vCPU that the current thread has
+ *   loaded, (c) in a job, which holds a reference on the VM from the moment it is queued until it ran.
+ *
+ *   vcpu->arch.hcr_el2 is changed in that vCPU's own thread only, with atomic bit operations, because
+ *   other threads set HCR_EL2.VI and .VF in the same word. A vCPU whose thread sleeps keeps what it has
+ *   until the thread comes back; nobody waits for it.
+ *
+ *   Records of VMs live from the first epoch until kvm_arch_destroy_vm(), are found under RCU, and are changed
+ *   under kcoh_vm.lock (a mutex: jobs only) or by their vCPU's thread.
+ */
+#ifndef KCOH_H
+#define KCOH_H
+
+#include <linux/atomic.h>
+#include <linux/kvm_host.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/xarray.h>
+
+#include "compat/compat.h"
+#include "kcoh/event.h"
+#include "kcoh/ioctl.h"
+
+/* Counters, shown by KCOH_IOC_STATS. */
+struct kcoh_counters {
+	atomic64_t epochs, arms, disarms, traps, toggles, set_way, set_way_yields;
+	atomic64_t arm_late, no_memory, vms, vcpus_armed;
+};
+extern struct kcoh_counters kcoh_count;
+
+/* job.c: work that runs in a chosen thread before it is back in user mode or in the guest. */
+struct kcoh_job;
+typedef void (*kcoh_job_fn)(struct kvm *kvm, struct kvm_vcpu *vcpu);
+
+/*
+ * Queues fn(kvm, vcpu) on task. The caller keeps kvm alive during the call; the job then holds its own
+ * reference. Atomic context is fine. Not run if the task dies first. At most one job per (task, vcpu, fn)
+ * is pending: a second one is merged into it. 0, -ENOMEM (counted), or -ESRCH: the task is exiting.
+ */
+int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *vcpu,
+		   kcoh_job_fn fn);
+/*
+ * Waits until no job of this VM is pending on a thread that runs (other than the caller's), at most `ms`
+ * milliseconds. True if so: whoever still has one is asleep and runs it before anything else.
+ */
+bool kcoh_jobs_settle(const struct kvm *kvm, unsigned int ms);
+/* Takes back what is pending for this VM, whose file is being closed. Atomic. */
+void kcoh_jobs_abandon(const struct kvm *kvm);
+/* Takes back what is pending and waits for what runs. After it no code of ours is on any thread's stack. */
+void kcoh_jobs_exit(void);
+
+/* vm.c: VMs and vCPUs that we know. */
+struct kcoh_vcpu {
+	unsigned long flags;
+};
+#define KCOH_VCPU_ARMED 0 /* bit: this vCPU took the trap, edges are seen from there on */
+#define KCOH_VCPU_OURS 1 /* bit: HCR_EL2.TVM is set by us and KVM would not have it set */
+
+/* Lives until the VM is destroyed: whoever holds a reference on the VM may use its record. */
+struct kcoh_vm {
+	struct hlist_node node;
+	struct kvm *key;
+	struct rcu_head rcu;
+	struct mutex lock; /* epoch edges, one at a time */
+	bool epoch; /* most of the RAM is logged */
+	bool armed; /* the trap is wanted: vCPUs follow when they pass by */
+	struct xarray vcpus; /* vcpu_idx -> struct kcoh_vcpu, which live as long as the VM's record */
+};
+
+/* Finds the record of a VM, or NULL. RCU read lock held. */
+struct kcoh_vm *kcoh_vm_find(const struct kvm *kvm);
+/* The same for a caller that holds a reference on the VM. */
+struct kcoh_vm *kcoh_vm_held(const struct kvm *kvm);
+/* The same, made if there is none; NULL: no memory. May sleep. */
+struct kcoh_vm *kcoh_vm_get(struct kvm *kvm);
+/* Forgets the VM: it is being destroyed. Atomic. */
+void kcoh_vm_forget(const struct kvm *kvm);
+/* The record of a vCPU, or NULL. */
+struct kcoh_vcpu *kcoh_vcpu_find(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu);
+/* The same, made if there is none; NULL: no memory. May sleep. */
+struct kcoh_vcpu *kcoh_vcpu_get(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu);
+/* Calls fn for each known VM that still lives, with a reference on it. 0 or -ENOMEM. May sleep. */
+int kcoh_vm_each(void (*fn)(struct kcoh_vm *vm, struct kvm *kvm));
+void kcoh_vm_exit(void);
+
+/* trap.c: the trap on SCTLR_EL1 writes in dirty epochs. */
+int kcoh_trap_init(void);
+void kcoh_trap_exit(void);
+/* Applies kcoh_wanted() to every VM. 0 or -ENOMEM. May sleep. */
+int kcoh_trap_resync(void);
+u64 kcoh_trap_misses(void);
+
+/* main.c */
+extern bool kcoh_enabled; /* parameter */
+/* True if traps are to be set at all: enabled, and the host needs it or was told to observe. */
+bool kcoh_wanted(void);
+u32 kcoh_host_features(void); /* KCOH_HOST_* */
+u32 kcoh_state(void); /* enum kcoh_module_state */
+
+/* dev.c: /dev/kcoh */
+int kcoh_dev_init(void);
+void kcoh_dev_exit(void);
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * main.c - table of contents of the module: parameters, facts about the host, init and exit.
+ *
+ *   job.c      work that runs in a chosen thread before it is back in user mode or in the guest
+ *   vm.c       the VMs and vCPUs that we keep something about
+ *   trap.c     the trap on SCTLR_EL1 writes in dirty epochs
+ *   dev.c      /dev/kcoh
+ *   trace.h    tracepoints kcoh:*
+ *   compat/    all that depends on the kernel at hand
+ */
+#include <asm/cpufeature.h>
+#include <asm/virt.h>
+#include <linux/module.h>
+
+#include "kcoh.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+struct kcoh_counters kcoh_count;
+
+bool kcoh_enabled = true;
+static bool observe;
+static bool ready; /* init is complete: parameters act on VMs */
+static DEFINE_MUTEX(params_lock);
+
+static int enabled_set(const char *val, const struct kernel_param *kp)
+{
+	int err;
+
+	mutex_lock(&params_lock);
+	err = param_set_bool(val, kp);
+	if (!err && ready)
+		err = kcoh_trap_resync();
+	mutex_unlock(&params_lock);
+	return err;
+}
+
+static const struct kernel_param_ops enabled_ops = {
+	.set = enabled_set,
+	.get = param_get_bool,
+};
+module_param_cb(enabled, &enabled_ops, &kcoh_enabled, 0644);
+MODULE_PARM_DESC(enabled, "0 gives every trap back and sets none (the kill switch), at run time too");
+module_param(observe, bool, 0444);
+MODULE_PARM_DESC(observe, "1 traps in dirty epochs even where the CPU has S2FWB and nothing needs repair");
+
+static bool has_s2fwb(void)
+{
+	return cpus_have_final_cap(ARM64_HAS_STAGE2_FWB);
+}
+
+bool kcoh_wanted(void)
+{
+	return READ_ONCE(kcoh_enabled) && (observe || !has_s2fwb());
+}
+
+u32 kcoh_host_features(void)
+{
+	u32 features = KCOH_HOST_MODULE;
+
+	if (has_s2fwb())
+		features |= KCOH_HOST_S2FWB;
+	if (is_kernel_in_hyp_mode())
+		features |= KCOH_HOST_VHE;
+	if (kcoh_wanted())
+		features |= KCOH_HOST_TRAP;
+	return features;
+}
+
+u32 kcoh_state(void)
+{
+	if (!READ_ONCE(kcoh_enabled))
+		return KCOH_MODULE_DISABLED;
+	return kcoh_wanted() ? KCOH_MODULE_READY : KCOH_MODULE_NOT_NEEDED;
+}
+
+static int check_host(void)
+{
+	if (cpus_have_final_cap(ARM64_KVM_PROTECTED_MODE)) {
+		pr_err("protected KVM (kvm-arm.mode=protected) hides guest state; refusing\n");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int __init kcoh_init(void)
+{
+	int err;
+
+	err = check_host();
+	if (err)
+		return err;
+	err = kcoh_compat_init();
+	if (err)
+		return err;
+	err = kcoh_trap_init();
+	if (err)
+		return err;
+	err = kcoh_dev_init();
+	if (err)
+		goto trap_exit;
+	mutex_lock(&params_lock);
+	ready = true;
+	mutex_unlock(&params_lock);
+	pr_info("ABI %u, %s, %s\n", KCOH_ABI, is_kernel_in_hyp_mode() ? "VHE" : "nVHE",
+		kcoh_state() == KCOH_MODULE_NOT_NEEDED ?
+			"S2FWB: guest RAM is coherent, not needed" :
+			"watching dirty epochs");
+	return 0;
+
+trap_exit:
+	kcoh_trap_exit();
+	return err;
+}
+
+static void __exit kcoh_exit(void)
+{
+	mutex_lock(&params_lock);
+	ready = false;
+	mutex_unlock(&params_lock);
+	kcoh_dev_exit();
+	kcoh_trap_exit();
+}
+
+module_init(kcoh_init);
+module_exit(kcoh_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Coherency guard for KVM live migration on arm64");

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vm.c - the VMs and vCPUs that we keep something about.
+ *
+ * A VM has a record from its first dirty epoch until it is destroyed; a VM that was never migrated costs
+ * nothing. The record is found by the address of its struct kvm, which the kernel uses again for other VMs:
+ * that no address is mistaken rests on kcoh_vm_forget() running in kvm_arch_destroy_vm(), before the
+ * memory is freed. The lookup is under RCU, because the hooks that need it are atomic.
+ */
+#include <linux/hashtable.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+
+#include "kcoh.h"
+
+static DEFINE_HASHTABLE(vms, 8);
+static DEFINE_SPINLOCK(vms_lock); /* writers of vms; leaf but for kvm_get_kvm_safe() */
+
+struct kcoh_vm *kcoh_vm_find(const struct kvm *kvm)
+{
+	struct kcoh_vm *vm;
+
+	hash_for_each_possible_rcu(vms, vm, node, (unsigned long)kvm) {
+		if (vm->key == kvm)
+			return vm;
+	}
+	return NULL;
+}
+
+struct kcoh_vm *kcoh_vm_held(const struct kvm *kvm)
+{
+	struct kcoh_vm *vm;
+
+	rcu_read_lock();
+	vm = kcoh_vm_find(kvm);
+	rcu_read_unlock();
+	return vm;
+}
+
+static void vm_free(struct kcoh_vm *vm)
+{
+	struct kcoh_vcpu *vcpu;
+	unsigned long i;
+
+	xa_for_each(&vm->vcpus, i, vcpu)
+		kfree(vcpu);
+	xa_destroy(&vm->vcpus);
+	kfree(vm);
+}
+
+static void vm_free_rcu(struct rcu_head *rcu)
+{
+	vm_free(container_of(rcu, struct kcoh_vm, rcu));
+}
+
+static struct kcoh_vm *vm_alloc(struct kvm *kvm)
+{
+	struct kcoh_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
+
+	if (!vm)
+		return NULL;
+	vm->key = kvm;
+	mutex_init(&vm->lock);
+	xa_init(&vm->vcpus);
+	return vm;
+}
+
+struct kcoh_vm *kcoh_vm_get(struct kvm *kvm)
+{
+	struct kcoh_vm *vm, *new = NULL;
+	unsigned long flags;
+
+	vm = kcoh_vm_held(kvm);
+	if (vm)
+		return vm;
+	new = vm_alloc(kvm);
+	if (!new)
+		return NULL;
+	spin_lock_irqsave(&vms_lock, flags);
+	vm = kcoh_vm_find(kvm);
+	if (!vm) {
+		hash_add_rcu(vms, &new->node, (unsigned long)kvm);
+		atomic64_inc(&kcoh_count.vms);
+	}
+	spin_unlock_irqrestore(&vms_lock, flags);
+	if (vm)
+		vm_free(new);
+	return vm ?: new;
+}
+
+static void vm_uncount(struct kcoh_vm *vm)
+{
+	struct kcoh_vcpu *vcpu;
+	unsigned long i;
+
+	xa_for_each(&vm->vcpus, i, vcpu) {
+		if (test_bit(KCOH_VCPU_ARMED, &vcpu->flags))
+			atomic64_dec(&kcoh_count.vcpus_armed);
+	}
+	atomic64_dec(&kcoh_count.vms);
+}
+
+void kcoh_vm_forget(const struct kvm *kvm)
+{
+	struct kcoh_vm *vm;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vms_lock, flags);
+	vm = kcoh_vm_find(kvm);
+	if (vm)
+		hash_del_rcu(&vm->node);
+	spin_unlock_irqrestore(&vms_lock, flags);
+	if (vm) {
+		vm_uncount(vm);
+		call_rcu(&vm->rcu, vm_free_rcu);
+	}
+}
+
+struct kcoh_vcpu *kcoh_vcpu_find(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu)
+{
+	return xa_load(&vm->vcpus, vcpu->vcpu_idx);
+}
+
+struct kcoh_vcpu *kcoh_vcpu_get(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu)
+{
+	struct kcoh_vcpu *found = kcoh_vcpu_find(vm, vcpu), *new;
+
+	if (found)
+		return found;
+	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return NULL;
+	found = xa_cmpxchg(&vm->vcpus, vcpu->vcpu_idx, NULL, new, GFP_KERNEL);
+	if (!found)
+		return new;
+	kfree(new);
+	return xa_is_err(found) ? NULL : found;
+}
+
+/*
+ * Fills kvms with up to n VMs that still live, each with a reference. A record in the table is of a VM
+ * whose kvm_arch_destroy_vm() did not run yet, so its memory is there to be asked.
+ */
+static unsigned int vms_get(struct kvm **kvms, unsigned int n)
+{
+	struct kcoh_vm *vm;
+	unsigned long flags;
+	unsigned int got = 0;
+	int bkt;
+
+	spin_lock_irqsave(&vms_lock, flags);
+	hash_for_each(vms, bkt, vm, node) {
+		if (got < n && kvm_get_kvm_safe(vm->key))
+			kvms[got++] = vm->key;
+	}
+	spin_unlock_irqrestore(&vms_lock, flags);
+	return got;
+}
+
+int kcoh_vm_each(void (*fn)(struct kcoh_vm *vm, struct kvm *kvm))
+{
+	unsigned int n = atomic64_read(&kcoh_count.vms), i;
+	struct kvm **kvms;
+
+	if (!n)
+		return 0;
+	kvms = kvmalloc_array(n, sizeof(*kvms), GFP_KERNEL);
+	if (!kvms)
+		return -ENOMEM;
+	n = vms_get(kvms, n);
+	for (i = 0; i < n; i++) {
+		fn(kcoh_vm_held(kvms[i]), kvms[i]);
+		kvm_put_kvm(kvms[i]);
+	}
+	kvfree(kvms);
+	return 0;
+}
+
+void kcoh_vm_exit(void)
+{
+	struct kcoh_vm *vm;
+	struct hlist_node *next;
+	int bkt;
+
+	hash_for_each_safe(vms, bkt, next, vm, node) {
+		hash_del_rcu(&vm->node);
+		call_rcu(&vm->rcu, vm_free_rcu);
+	}
+	rcu_barrier();
+}
