@@ -116,7 +116,8 @@ int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *v
 	}
 	if (!task_work_add(task, &job->work, TWA_RESUME))
 		return 0;
-	job_finish(job); /* the task is exiting; the caller keeps the VM, so this put is not the last */
+	job_finish(
+		job); /* the task is exiting; the caller keeps the VM, so it is not put last here */
 	return -ESRCH;
 }
 

@@ -71,7 +71,7 @@ struct kcoh_vm {
 	struct mutex lock; /* epoch edges, one at a time */
 	bool epoch; /* most of the RAM is logged */
 	bool armed; /* the trap is wanted: vCPUs follow when they pass by */
-	struct xarray vcpus; /* vcpu_idx -> struct kcoh_vcpu, which live as long as the VM's record */
+	struct xarray vcpus; /* vcpu_idx -> struct kcoh_vcpu, live as long as the VM's record */
 };
 
 /* Finds the record of a VM, or NULL. RCU read lock held. */

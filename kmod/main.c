@@ -42,9 +42,11 @@ static const struct kernel_param_ops enabled_ops = {
 	.get = param_get_bool,
 };
 module_param_cb(enabled, &enabled_ops, &kcoh_enabled, 0644);
-MODULE_PARM_DESC(enabled, "0 gives every trap back and sets none (the kill switch), at run time too");
+MODULE_PARM_DESC(enabled,
+		 "0 gives every trap back and sets none (the kill switch), at run time too");
 module_param(observe, bool, 0444);
-MODULE_PARM_DESC(observe, "1 traps in dirty epochs even where the CPU has S2FWB and nothing needs repair");
+MODULE_PARM_DESC(observe,
+		 "1 traps in dirty epochs even where the CPU has S2FWB and nothing needs repair");
 
 static bool has_s2fwb(void)
 {

@@ -15,50 +15,84 @@
 #include <linux/kvm_host.h>
 #include <linux/tracepoint.h>
 
-#define kcoh_show_state(state)                                                                     \
+#define kcoh_show_state(state) \
 	__print_symbolic(state, { 0, "unknown" }, { 1, "cached" }, { 2, "uncached" }, { 3, "off" })
 
 /* An edge of a dirty epoch over most of the VM's RAM, fired before the ioctl is back in user mode. */
-TRACE_EVENT(
-	kcoh_epoch,
+TRACE_EVENT(kcoh_epoch,
 	TP_PROTO(struct kvm *kvm, u64 logged_pages, u64 total_pages, u32 start, u32 vcpus,
 		 u32 armed, u32 pending),
 	TP_ARGS(kvm, logged_pages, total_pages, start, vcpus, armed, pending),
-	TP_STRUCT__entry(__field(u64, logged_pages) __field(u64, total_pages) __field(u32, vm)
-				 __field(u32, start) __field(u32, vcpus) __field(u32, armed)
-					 __field(u32, pending)),
-	TP_fast_assign(__entry->logged_pages = logged_pages; __entry->total_pages = total_pages;
-		       __entry->vm = kvm->userspace_pid; __entry->start = start;
-		       __entry->vcpus = vcpus; __entry->armed = armed;
-		       __entry->pending = pending;),
+	TP_STRUCT__entry(
+		__field(u64, logged_pages)
+		__field(u64, total_pages)
+		__field(u32, vm)
+		__field(u32, start)
+		__field(u32, vcpus)
+		__field(u32, armed)
+		__field(u32, pending)
+	),
+	TP_fast_assign(
+		__entry->logged_pages = logged_pages;
+		__entry->total_pages = total_pages;
+		__entry->vm = kvm->userspace_pid;
+		__entry->start = start;
+		__entry->vcpus = vcpus;
+		__entry->armed = armed;
+		__entry->pending = pending;
+	),
 	TP_printk("vm=%u %s logged_pages=%llu total_pages=%llu vcpus=%u armed=%u pending=%u",
 		  __entry->vm, __entry->start ? "start" : "end", __entry->logged_pages,
-		  __entry->total_pages, __entry->vcpus, __entry->armed, __entry->pending));
+		  __entry->total_pages, __entry->vcpus, __entry->armed, __entry->pending)
+);
 
 /* A vCPU got the trap (source 2, KCOH_SRC_TRAP) or lost it (3, KCOH_SRC_DISARM), in its own thread. */
-TRACE_EVENT(kcoh_arm, TP_PROTO(struct kvm_vcpu *vcpu, u64 sctlr, u32 state, u32 source),
-	    TP_ARGS(vcpu, sctlr, state, source),
-	    TP_STRUCT__entry(__field(u64, sctlr) __field(u32, vm) __field(u32, vcpu)
-				     __field(u32, state) __field(u32, source)),
-	    TP_fast_assign(__entry->sctlr = sctlr; __entry->vm = vcpu->kvm->userspace_pid;
-			   __entry->vcpu = vcpu->vcpu_idx; __entry->state = state;
-			   __entry->source = source;),
-	    TP_printk("vm=%u vcpu=%u %s sctlr=0x%llx state=%s", __entry->vm, __entry->vcpu,
-		      __entry->source == 2 ? "armed" : "disarmed", __entry->sctlr,
-		      kcoh_show_state(__entry->state)));
+TRACE_EVENT(kcoh_arm,
+	TP_PROTO(struct kvm_vcpu *vcpu, u64 sctlr, u32 state, u32 source),
+	TP_ARGS(vcpu, sctlr, state, source),
+	TP_STRUCT__entry(
+		__field(u64, sctlr)
+		__field(u32, vm)
+		__field(u32, vcpu)
+		__field(u32, state)
+		__field(u32, source)
+	),
+	TP_fast_assign(
+		__entry->sctlr = sctlr;
+		__entry->vm = vcpu->kvm->userspace_pid;
+		__entry->vcpu = vcpu->vcpu_idx;
+		__entry->state = state;
+		__entry->source = source;
+	),
+	TP_printk("vm=%u vcpu=%u %s sctlr=0x%llx state=%s", __entry->vm, __entry->vcpu,
+		  __entry->source == 2 ? "armed" : "disarmed", __entry->sctlr,
+		  kcoh_show_state(__entry->state))
+);
 
 /* SCTLR_EL1.M && .C changed by a trapped write. Writes that change neither fire nothing. */
-TRACE_EVENT(kcoh_toggle, TP_PROTO(struct kvm_vcpu *vcpu, u64 pc, u64 sctlr, u32 was, u32 now),
-	    TP_ARGS(vcpu, pc, sctlr, was, now),
-	    TP_STRUCT__entry(__field(u64, pc) __field(u64, sctlr) __field(u32, vm)
-				     __field(u32, vcpu) __field(u32, was) __field(u32, now)),
-	    TP_fast_assign(__entry->pc = pc; __entry->sctlr = sctlr;
-			   __entry->vm = vcpu->kvm->userspace_pid;
-			   __entry->vcpu = vcpu->vcpu_idx; __entry->was = was;
-			   __entry->now = now;),
-	    TP_printk("vm=%u vcpu=%u pc=0x%llx sctlr=0x%llx %s->%s", __entry->vm, __entry->vcpu,
-		      __entry->pc, __entry->sctlr, kcoh_show_state(__entry->was),
-		      kcoh_show_state(__entry->now)));
+TRACE_EVENT(kcoh_toggle,
+	TP_PROTO(struct kvm_vcpu *vcpu, u64 pc, u64 sctlr, u32 was, u32 now),
+	TP_ARGS(vcpu, pc, sctlr, was, now),
+	TP_STRUCT__entry(
+		__field(u64, pc)
+		__field(u64, sctlr)
+		__field(u32, vm)
+		__field(u32, vcpu)
+		__field(u32, was)
+		__field(u32, now)
+	),
+	TP_fast_assign(
+		__entry->pc = pc;
+		__entry->sctlr = sctlr;
+		__entry->vm = vcpu->kvm->userspace_pid;
+		__entry->vcpu = vcpu->vcpu_idx;
+		__entry->was = was;
+		__entry->now = now;
+	),
+	TP_printk("vm=%u vcpu=%u pc=0x%llx sctlr=0x%llx %s->%s", __entry->vm, __entry->vcpu,
+		  __entry->pc, __entry->sctlr, kcoh_show_state(__entry->was),
+		  kcoh_show_state(__entry->now))
+);
 
 #endif
 

@@ -363,7 +363,8 @@ out:
 }
 
 static struct kcoh_hook hooks[] = {
-	{ .name = "kvm_arch_destroy_vm", .fn = on_destroy }, /* first: records must not outlive VMs */
+	{ .name = "kvm_arch_destroy_vm",
+	  .fn = on_destroy }, /* first: records must not outlive VMs */
 	{ .name = "kvm_vm_release", .fn = on_release },
 	{ .name = "kvm_set_way_flush", .fn = on_set_way },
 	{ .name = "kvm_reset_vcpu", .fn = on_reset },
@@ -460,7 +461,8 @@ void kcoh_trap_exit(void)
 	kcoh_jobs_exit();
 	left = atomic64_read(&kcoh_count.vcpus_armed);
 	if (left)
-		pr_info("%lld sleeping vCPUs keep the trap until KVM takes it at their next trapped write\n",
+		pr_info("%lld sleeping vCPUs keep the trap until KVM takes it at their next "
+			"trapped write\n",
 			left);
 	kcoh_vm_exit();
 }

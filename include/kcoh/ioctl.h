@@ -35,7 +35,7 @@ struct kcoh_stats {
 	__u64 arms; /* TVM set by us on a vCPU */
 	__u64 disarms; /* TVM given back */
 	__u64 traps; /* trapped VM-register writes seen while armed */
-	__u64 toggles; /* of them, real edges of SCTLR_EL1.M && .C */
+	__u64 toggles; /* real edges of SCTLR_EL1.M && .C seen, armed or not */
 	__u64 set_way; /* set/way operations seen */
 	__u64 set_way_yields; /* of them, with TVM cleared first so that KVM cleans */
 	__u64 hook_misses; /* hooks that did not run although their function did */
