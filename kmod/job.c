@@ -121,7 +121,7 @@ int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *v
 	return -ESRCH;
 }
 
-bool kcoh_jobs_imminent(const struct kvm *kvm)
+static bool jobs_imminent(const struct kvm *kvm)
 {
 	struct kcoh_job *job;
 	unsigned long flags;
@@ -141,10 +141,10 @@ bool kcoh_jobs_settle(const struct kvm *kvm, unsigned int ms)
 	unsigned long deadline = jiffies + msecs_to_jiffies(ms);
 
 	/* A thread that goes to sleep wakes nobody here, hence the look at every jiffy. */
-	while (kcoh_jobs_imminent(kvm)) {
+	while (jobs_imminent(kvm)) {
 		if (time_after(jiffies, deadline) || fatal_signal_pending(current))
 			return false;
-		wait_event_killable_timeout(jobs_wait, !kcoh_jobs_imminent(kvm), 1);
+		wait_event_killable_timeout(jobs_wait, !jobs_imminent(kvm), 1);
 	}
 	return true;
 }

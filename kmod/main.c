@@ -9,6 +9,8 @@
  *   trace.h    tracepoints kcoh:*
  *   compat/    all that depends on the kernel at hand
  */
+#define pr_fmt(fmt) "kcoh: " fmt
+
 #include <asm/cpufeature.h>
 #include <asm/virt.h>
 #include <linux/module.h>

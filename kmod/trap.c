@@ -20,6 +20,8 @@
  * stage-2 clean, so a bit that only we had set is cleared when that function is entered (KCOH_VCPU_OURS tells
  * whose it is): armed and unarmed give the same cleans.
  */
+#define pr_fmt(fmt) "kcoh: " fmt
+
 #include <asm/kvm_arm.h>
 #include <asm/kvm_emulate.h>
 #include <linux/kvm_host.h>

@@ -2,6 +2,8 @@
 /*
  * compat.c - symbols that are not exported, and fields that moved.
  */
+#define pr_fmt(fmt) "kcoh: " fmt
+
 #include <asm/kvm_emulate.h>
 #include <asm/kvm_host.h>
 #ifdef HAVE_KVM_NESTED_H
