@@ -22,8 +22,7 @@ typedef void (*kcoh_feed_fn)(const struct kcoh_ev_hdr *ev, size_t len, void *ctx
 
 struct kcoh_feed_config {
 	const char *bpf_dir; /* where the *.bpf.o are */
-	uint32_t
-		ring_bytes; /* power of two, multiple of the page size; 0: sized by the number of CPUs */
+	uint32_t ring_bytes; /* power of two, multiple of the page size; 0: sized by the number of CPUs */
 	bool verbose; /* libbpf's own messages to stderr */
 	kcoh_feed_fn fn;
 	void *ctx;

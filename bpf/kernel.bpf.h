@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kernel.bpf.h - the slice of the kernel that kcoh's BPF programs rely on, and nothing else.
+ *
+ * The problem: a program that reads struct kvm must know where its fields are, and they move with every
+ * kernel. A generated vmlinux.h (150,000 lines, one kernel's truth) would hide what we depend on. So each
+ * type is declared here with just the fields that are read, marked preserve_access_index: clang records
+ * every access by name and libbpf writes the offset of the running kernel into the program at load
+ * (CO-RE). A field that a kernel has not is found by bpf_core_field_exists(), never by a version number.
+ *
+ * Example: BPF_CORE_READ(vcpu, arch.ctxt.vncr_array) is at offset 2384 on one kernel, 4048 on another, and
+ * absent on 6.1, where struct kvm_cpu_context has no such field.
+ *
+ * Cost: none at run time. Limit: a *meaning* that changes under the same name is not noticed; the lab
+ * runs every kernel for that. Order and size of what is declared here do not matter.
+ *
+ * Constants below are user-space ABI of the kernel or the architecture, which cannot change.
+ */
+#ifndef KCOH_KERNEL_BPF_H
+#define KCOH_KERNEL_BPF_H
+
+typedef unsigned char __u8;
+typedef signed char __s8;
+typedef unsigned short __u16;
+typedef short __s16;
+typedef unsigned int __u32;
+typedef int __s32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+
+#define NULL ((void *)0)
+
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_STACK = 23,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+	BPF_F_MMAPABLE = 1 << 10,
+	BPF_RB_NO_WAKEUP = 1 << 0,
+};
+
+#define KVM_MP_STATE_STOPPED 3
+#define ANON_INODE_FS_MAGIC 0x09041934
+#define KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS (1ULL << 63)
+#define KVM_MR_DELETE 1
+
+/* What a guest exit returns (asm/kvm_asm.h); bit 31 says that an SError is pending. */
+#define ARM_EXCEPTION_IRQ 0
+#define ARM_EXCEPTION_TRAP 2
+#define ARM_EXIT_WITH_SERROR_BIT (1U << 31)
+
+/* A program's context, not a kernel object: no relocation. */
+struct bpf_raw_tracepoint_args {
+	__u64 args[0];
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct user_pt_regs {
+	__u64 regs[31];
+	__u64 sp;
+	__u64 pc;
+	__u64 pstate;
+};
+
+struct mm_struct;
+
+struct task_struct {
+	struct task_struct *group_leader;
+	struct mm_struct *mm;
+	int tgid;
+	char comm[16];
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	struct upid numbers[1]; /* [0] is the init namespace's */
+};
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+	struct super_block *d_sb;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	void *private_data;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
+};
+
+struct kvm_memory_slot {
+	struct hlist_node id_node[2];
+	__u64 base_gfn;
+	unsigned long npages;
+	unsigned long userspace_addr;
+	__u32 flags;
+	short id;
+	__u16 as_id;
+};
+
+struct kvm_memslots {
+	__u64 generation;
+	struct hlist_head id_hash[128];
+	int node_idx;
+};
+
+struct kvm {
+	struct mm_struct *mm;
+	struct kvm_memslots *memslots[1];
+	int created_vcpus;
+};
+
+enum vcpu_sysreg {
+	SCTLR_EL1 = 3, /* the running kernel's value is read with bpf_core_enum_value() */
+};
+
+struct kvm_cpu_context {
+	struct user_pt_regs regs;
+	__u64 sys_regs[1];
+	__u64 *vncr_array; /* 6.12 and later; not NULL: the guest has EL2 of its own */
+};
+
+struct kvm_mp_state {
+	__u32 mp_state;
+};
+
+struct vcpu_reset_state {
+	_Bool reset;
+};
+
+struct kvm_vcpu_arch {
+	struct kvm_cpu_context ctxt;
+	struct kvm_mp_state mp_state;
+	struct vcpu_reset_state reset_state;
+};
+
+struct kvm_vcpu {
+	struct kvm *kvm;
+	int cpu;
+	int vcpu_idx;
+	struct pid *pid;
+	struct kvm_vcpu_arch arch;
+};
+
+#pragma clang attribute pop
+
+#endif

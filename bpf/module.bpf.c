@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * module.bpf.c - what the module (kmod/) reports through its kcoh:* tracepoints becomes records.
+ *
+ * The problem: the module sees every edge while its trap is set, in the vCPU's own thread, with the register's
+ * true value; all other sources only sample. These programs are attached when the module is there, and detached
+ * before it is unloaded (an attached program holds it). They are raw tracepoints: found by name, without
+ * the module's BTF. Arguments are those of kmod/trace.h.
+ *
+ * Example: a trapped write turns vCPU 1's MMU off: kcoh_toggle(vcpu, pc, sctlr, was, now) -> TOGGLE, source TRAP. While the
+ * trap is not set the same tracepoint fires for the edges that KVM's own trap shows: source KVM, as
+ * edges between them may be missed.
+ *
+ * Cost: a record an edge. Limit: none beyond the ring buffer's.
+ */
+#include "common.bpf.h"
+
+static __always_inline struct vcpu_rec *vcpu_of(struct kvm_vcpu *vcpu, struct vcpu_key *ret_key)
+{
+	struct vm_rec *vm = vm_get(BPF_CORE_READ(vcpu, kvm));
+
+	if (!vm)
+		return NULL;
+	ret_key->vm = vm->id;
+	ret_key->idx = BPF_CORE_READ(vcpu, vcpu_idx);
+	return vcpu_get(ret_key);
+}
+
+SEC("raw_tp/kcoh_epoch")
+int kcoh_epoch_rt(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct vm_rec *vm = vm_get((struct kvm *)ctx->args[0]);
+	struct kcoh_ev_epoch *ev;
+
+	if (!vm || !ev_reserve(ev, KCOH_EV_EPOCH, vm->id, KCOH_VCPU_NONE))
+		return 0;
+	ev->logged_pages = ctx->args[1];
+	ev->total_pages = ctx->args[2];
+	ev->start = ctx->args[3];
+	ev->vcpus = ctx->args[4];
+	ev->armed = ctx->args[5];
+	ev->pending = ctx->args[6];
+	ev_submit(ev);
+	return 0;
+}
+
+SEC("raw_tp/kcoh_arm")
+int kcoh_arm_rt(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)ctx->args[0];
+	__u32 state = ctx->args[2], source = ctx->args[3];
+	struct vcpu_key key = {};
+	struct vcpu_rec *rec = vcpu_of(vcpu, &key);
+
+	if (!rec)
+		return 0;
+	rec->armed = source == KCOH_SRC_TRAP;
+	if (send_vcpu(&key, state, state == KCOH_OFF ? 0 : ctx->args[1], vcpu_tid(vcpu), source))
+		state = STATE_NEVER;
+	rec->state = state;
+	return 0;
+}
+
+SEC("raw_tp/kcoh_toggle")
+int kcoh_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct vcpu_key key = {};
+	struct vcpu_rec *rec = vcpu_of((struct kvm_vcpu *)ctx->args[0], &key);
+	struct kcoh_ev_toggle *ev;
+
+	if (!rec)
+		return 0;
+	rec->state = STATE_NEVER;
+	if (!ev_reserve(ev, KCOH_EV_TOGGLE, key.vm, key.idx))
+		return 0;
+	ev->pc = ctx->args[1];
+	ev->sctlr = ctx->args[2];
+	ev->was = ctx->args[3];
+	ev->now = ctx->args[4];
+	ev->source = rec->armed ? KCOH_SRC_TRAP : KCOH_SRC_KVM;
+	rec->state = ev->now;
+	ev_submit(ev);
+	return 0;
+}

@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * feed.c - loads the BPF objects, attaches them, and hands on what they send.
+ *
+ * The problem: four objects that must share one ring buffer and one table of VMs, on kernels that differ in what
+ * can be attached, started by people who may lack a right or have built half of it. Each of these is told in
+ * one sentence; the words of libbpf and of the verifier come only when asked for (verbose).
+ *
+ * Start, in order: a kernel with BTF and KVM? – open each object, compare its ABI number – share the maps (the
+ * first object makes them) – load – fill the stack of free exit slots – attach (VM ends before VM births). The module's
+ * hooks are loaded with the rest and attached when the module is there.
+ *
+ * Loss: programs count what they could not send in kcoh_shared.gap and the next record carries it. That record may be a
+ * long time coming, so whatever is left after the ring was emptied is taken here and delivered at once in a
+ * record of type KCOH_EV_NONE that consists of a header only. The same for programs that the kernel skipped (a
+ * tracepoint hit while the same program was interrupted on that CPU): it counts them as the program's recursion_misses.
+ *
+ * Cost: a start takes about 0.3 s on a server, most of it for parsing the kernel's BTF; consuming an empty ring is
+ * some microseconds. Limit: one feed per process at a time uses libbpf's message hook.
+ */
+#include "feed.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../bpf/maps.h"
+#include "hooks.h"
+
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
+#define RING_MIN (1u << 20)
+#define RING_MAX (16u << 20)
+#define RING_PER_CPU (64u << 10)
+
+/* Records taken from the ring in one go, so that a flood cannot hold the caller's loop for ever. */
+#define CONSUME_MAX 65536
+
+_Static_assert(KCOH_EXIT_KINDS == KCOH_EXIT_CLASSES, "bpf/maps.h and feed.h disagree");
+
+static const char *const object_names[] = { "vcpu", "memslot", "module", "vmlist" };
+#define OBJECTS (sizeof(object_names) / sizeof(object_names[0]))
+
+/* Maps that all objects share; the first object's are used. */
+static const char *const map_names[] = {
+	"kcoh_ring",    "kcoh_shared", "kcoh_vms",   "kcoh_vcpus",
+	"kcoh_running", "kcoh_exits",  "kcoh_slots", "kcoh_free",
+};
+
+struct kcoh_feed {
+	struct kcoh_feed_config config;
+	struct bpf_object *objs[OBJECTS];
+	struct kcoh_hook_state hooks[KCOH_HOOKS_MAX];
+	struct ring_buffer *ring;
+	struct kcoh_shared *shared; /* mapped */
+	const uint32_t *slots; /* mapped: VM id of each exit slot */
+	struct kcoh_exits *exits; /* one per CPU, room for a look-up */
+	int cpus;
+	uint64_t misses; /* recursion_misses reported so far */
+	int consumed; /* records in the current kcoh_feed_consume() */
+};
+
+/* --- words ------------------------------------------------------------------------------------------- */
+
+static bool verbose;
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (!verbose || level == LIBBPF_DEBUG)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+__attribute__((format(printf, 4, 5))) static int fail(int err, char *text, size_t len,
+						      const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, len, format, args);
+	va_end(args);
+	return err;
+}
+
+static int fail_rights(char *text, size_t len)
+{
+	return fail(
+		-EPERM, text, len,
+		"loading BPF programs was refused: run as root, or with CAP_BPF, CAP_PERFMON and "
+		"CAP_SYS_RESOURCE");
+}
+
+/* --- one object -------------------------------------------------------------------------------------- */
+
+/* The value of the constant `kcoh_abi` in the object's read-only data, or 0. */
+static uint32_t object_abi(const struct bpf_object *obj)
+{
+	const struct btf *btf = bpf_object__btf(obj);
+	const struct btf_var_secinfo *var;
+	const struct btf_type *section;
+	struct bpf_map *map;
+	const char *data;
+	size_t size;
+	int id, i;
+
+	id = btf ? btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC) : -ENOENT;
+	if (id < 0)
+		return 0;
+	data = NULL;
+	bpf_object__for_each_map(map, obj)
+	{
+		if (bpf_map__is_internal(map) && strstr(bpf_map__name(map), ".rodata"))
+			data = bpf_map__initial_value(map, &size);
+	}
+	section = btf__type_by_id(btf, id);
+	var = btf_var_secinfos(section);
+	for (i = 0; data && i < btf_vlen(section); i++, var++) {
+		const struct btf_type *type = btf__type_by_id(btf, var->type);
+
+		if (!strcmp(btf__name_by_offset(btf, type->name_off), "kcoh_abi") &&
+		    var->offset + sizeof(uint32_t) <= size)
+			return *(const uint32_t *)(data + var->offset);
+	}
+	return 0;
+}
+
+static int open_object(struct kcoh_feed *feed, size_t i, char *text, size_t len)
+{
+	char path[4096];
+	uint32_t abi;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/%s.bpf.o", feed->config.bpf_dir, object_names[i]);
+	if (access(path, R_OK))
+		return fail(-errno, text, len,
+			    "the BPF object %s cannot be read (%s): is kcoh installed completely?",
+			    path, strerror(errno));
+	feed->objs[i] = bpf_object__open_file(path, NULL);
+	if (!feed->objs[i]) {
+		err = -errno;
+		return fail(err == -ENOMEM ? err : -ENOEXEC, text, len,
+			    "%s is no BPF object that can be used: install kcoh again", path);
+	}
+	abi = object_abi(feed->objs[i]);
+	if (abi != KCOH_ABI)
+		return fail(-EPROTO, text, len,
+			    "%s has ABI %u and this program has ABI %u: install both from the same "
+			    "build",
+			    path, abi, KCOH_ABI);
+	return 0;
+}
+
+static int share_maps(struct kcoh_feed *feed, size_t i)
+{
+	struct bpf_map *map;
+	size_t m;
+	int err;
+
+	for (m = 0; m < sizeof(map_names) / sizeof(map_names[0]); m++) {
+		map = bpf_object__find_map_by_name(feed->objs[0], map_names[m]);
+		if (!map)
+			return -ENOENT;
+		if (i == 0)
+			continue;
+		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(feed->objs[i], map_names[m]),
+					bpf_map__fd(map));
+		if (err)
+			return err;
+	}
+	if (i == 0)
+		return bpf_map__set_max_entries(
+			bpf_object__find_map_by_name(feed->objs[0], "kcoh_ring"),
+			feed->config.ring_bytes);
+	return 0;
+}
+
+static int load_object(struct kcoh_feed *feed, size_t i, char *text, size_t len)
+{
+	int err = share_maps(feed, i);
+
+	if (err)
+		return fail(err, text, len, "%s.bpf.o does not have the maps of this build: %s",
+			    object_names[i], strerror(-err));
+	err = bpf_object__load(feed->objs[i]);
+	if (err == -EPERM)
+		return fail_rights(text, len);
+	if (err)
+		return fail(err, text, len,
+			    "this kernel refuses %s/%s.bpf.o (%s); --verbose shows its reasons",
+			    feed->config.bpf_dir, object_names[i], strerror(-err));
+	return 0;
+}
+
+/* --- all of them ------------------------------------------------------------------------------------- */
+
+static int check_kernel(int *ret_trampoline_err, char *text, size_t len)
+{
+	if (access(BTF_PATH, R_OK))
+		return fail(-ENOENT, text, len,
+			    "this kernel has no type information (" BTF_PATH
+			    "), which kcoh needs: use a kernel with CONFIG_DEBUG_INFO_BTF=y");
+	*ret_trampoline_err = kcoh_trampoline_try("kvm_arch_vcpu_load");
+	if (*ret_trampoline_err == -EPERM)
+		return fail_rights(text, len);
+	if (*ret_trampoline_err == -ENOENT || *ret_trampoline_err == -ESRCH)
+		return fail(-EOPNOTSUPP, text, len,
+			    "this kernel has no KVM built in: there is nothing to watch");
+	return 0;
+}
+
+static uint32_t ring_size(uint32_t asked, int cpus)
+{
+	uint32_t page = sysconf(_SC_PAGESIZE), size = RING_MIN;
+
+	if (asked)
+		return asked;
+	while (size < RING_MAX && size < RING_PER_CPU * (uint64_t)cpus)
+		size *= 2;
+	return size > page ? size : page;
+}
+
+static void *map_memory(struct kcoh_feed *feed, const char *name, size_t size, int protection)
+{
+	int fd = bpf_object__find_map_fd_by_name(feed->objs[0], name);
+	void *memory = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static int fill_free_slots(const struct kcoh_feed *feed)
+{
+	int fd = bpf_object__find_map_fd_by_name(feed->objs[0], "kcoh_free");
+	uint32_t slot;
+
+	/* A stack: the lowest comes out first. Slot 0 is nobody's. */
+	for (slot = KCOH_EXIT_SLOTS - 1; slot; slot--)
+		if (bpf_map_update_elem(fd, NULL, &slot, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static int on_record(void *ctx, void *data, size_t len)
+{
+	struct kcoh_feed *feed = ctx;
+	const struct kcoh_ev_hdr *ev = data;
+
+	if (len >= sizeof(*ev) && ev->size == len)
+		feed->config.fn(ev, len, feed->config.ctx);
+	return ++feed->consumed >= CONSUME_MAX ? -EAGAIN : 0;
+}
+
+static int set_up_memory(struct kcoh_feed *feed, char *text, size_t len)
+{
+	int err = fill_free_slots(feed);
+
+	if (err)
+		return fail(err, text, len, "the table of exit counters cannot be set up: %s",
+			    strerror(-err));
+	feed->shared =
+		map_memory(feed, "kcoh_shared", sizeof(*feed->shared), PROT_READ | PROT_WRITE);
+	feed->slots =
+		map_memory(feed, "kcoh_slots", KCOH_EXIT_SLOTS * sizeof(*feed->slots), PROT_READ);
+	feed->exits = calloc(feed->cpus, sizeof(*feed->exits));
+	if (!feed->shared || !feed->slots || !feed->exits)
+		return fail(-ENOMEM, text, len,
+			    "not enough memory for the tables of the BPF programs");
+	feed->ring = ring_buffer__new(bpf_object__find_map_fd_by_name(feed->objs[0], "kcoh_ring"),
+				      on_record, feed, NULL);
+	if (!feed->ring)
+		return fail(-errno, text, len, "the ring buffer of %u bytes cannot be mapped: %s",
+			    feed->config.ring_bytes, strerror(errno));
+	return 0;
+}
+
+static int attach_all(struct kcoh_feed *feed, char *text, size_t len)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < kcoh_hooks_count; i++) {
+		const struct kcoh_hook *hook = &kcoh_hooks[i];
+
+		if (hook->kind == KCOH_HOOK_MODULE) {
+			kcoh_hook_detach(hook, &feed->hooks[i]);
+			continue;
+		}
+		err = kcoh_hook_attach(hook, &feed->hooks[i], feed->objs, OBJECTS);
+		if (err == -EPERM)
+			return fail_rights(text, len);
+		if (err && hook->kind == KCOH_HOOK_REQUIRED)
+			return fail(err, text, len, "%s cannot be hooked: %s", hook->name,
+				    feed->hooks[i].why);
+	}
+	return 0;
+}
+
+static int bring_up(struct kcoh_feed *feed, char *text, size_t len)
+{
+	int trampoline_err = 0, err;
+	size_t i;
+
+	err = check_kernel(&trampoline_err, text, len);
+	for (i = 0; !err && i < OBJECTS; i++)
+		err = open_object(feed, i, text, len);
+	for (i = 0; !err && i < OBJECTS; i++) {
+		kcoh_hooks_choose(feed->objs[i], trampoline_err);
+		err = load_object(feed, i, text, len);
+	}
+	if (!err)
+		err = set_up_memory(feed, text, len);
+	if (!err)
+		err = attach_all(feed, text, len);
+	return err;
+}
+
+int kcoh_feed_open(const struct kcoh_feed_config *config, struct kcoh_feed **ret_feed, char *err,
+		   size_t err_len)
+{
+	struct kcoh_feed *feed = calloc(1, sizeof(*feed));
+	int r;
+
+	if (!feed)
+		return fail(-ENOMEM, err, err_len, "not enough memory");
+	feed->config = *config;
+	feed->cpus = libbpf_num_possible_cpus();
+	if (feed->cpus < 1)
+		feed->cpus = 1;
+	feed->config.ring_bytes = ring_size(config->ring_bytes, feed->cpus);
+	verbose = config->verbose;
+	libbpf_set_print(print_libbpf);
+	r = bring_up(feed, err, err_len);
+	if (r) {
+		kcoh_feed_close(feed);
+		return r;
+	}
+	*ret_feed = feed;
+	return 0;
+}
+
+void kcoh_feed_close(struct kcoh_feed *feed)
+{
+	size_t i;
+
+	if (!feed)
+		return;
+	for (i = 0; i < kcoh_hooks_count; i++)
+		kcoh_hook_detach(&kcoh_hooks[i], &feed->hooks[i]);
+	ring_buffer__free(feed->ring);
+	if (feed->shared)
+		munmap(feed->shared, sizeof(*feed->shared));
+	if (feed->slots)
+		munmap((void *)feed->slots, KCOH_EXIT_SLOTS * sizeof(*feed->slots));
+	for (i = 0; i < OBJECTS; i++)
+		bpf_object__close(feed->objs[i]);
+	free(feed->exits);
+	free(feed);
+}
+
+/* --- the module's hooks ------------------------------------------------------------------------------ */
+
+int kcoh_feed_module_attach(struct kcoh_feed *feed)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < kcoh_hooks_count; i++) {
+		if (kcoh_hooks[i].kind != KCOH_HOOK_MODULE || feed->hooks[i].link)
+			continue;
+		err = kcoh_hook_attach(&kcoh_hooks[i], &feed->hooks[i], feed->objs, OBJECTS);
+		if (err) {
+			kcoh_feed_module_detach(feed);
+			return err;
+		}
+	}
+	__atomic_store_n(&feed->shared->module, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+void kcoh_feed_module_detach(struct kcoh_feed *feed)
+{
+	size_t i;
+
+	__atomic_store_n(&feed->shared->module, 0, __ATOMIC_SEQ_CST);
+	for (i = 0; i < kcoh_hooks_count; i++)
+		if (kcoh_hooks[i].kind == KCOH_HOOK_MODULE)
+			kcoh_hook_detach(&kcoh_hooks[i], &feed->hooks[i]);
+}
+
+/* --- consuming --------------------------------------------------------------------------------------- */
+
+static uint64_t count_misses(const struct kcoh_feed *feed)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < kcoh_hooks_count; i++) {
+		struct bpf_prog_info info = {};
+		uint32_t len = sizeof(info);
+
+		if (feed->hooks[i].prog &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(feed->hooks[i].prog), &info, &len))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
+static int deliver_gap(struct kcoh_feed *feed)
+{
+	uint64_t misses = count_misses(feed);
+	uint64_t gap = __atomic_exchange_n(&feed->shared->gap, 0, __ATOMIC_SEQ_CST);
+	struct kcoh_ev_hdr ev = {
+		.vm = KCOH_VM_NONE,
+		.vcpu = KCOH_VCPU_NONE,
+		.type = KCOH_EV_NONE,
+		.size = sizeof(ev),
+	};
+	struct timespec now;
+
+	if (misses > feed->misses) {
+		gap += misses - feed->misses;
+		feed->misses = misses;
+	}
+	if (!gap)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ev.ts_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+	ev.gap = gap > UINT32_MAX ? UINT32_MAX : gap;
+	feed->config.fn(&ev, sizeof(ev), feed->config.ctx);
+	return 1;
+}
+
+int kcoh_feed_consume(struct kcoh_feed *feed)
+{
+	int r;
+
+	feed->consumed = 0;
+	r = ring_buffer__consume(feed->ring);
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	return feed->consumed + deliver_gap(feed);
+}
+
+int kcoh_feed_scan(struct kcoh_feed *feed)
+{
+	uint32_t ids[64];
+	ssize_t len = 0;
+	int fd, r = 0, vms = 0;
+	size_t i;
+
+	for (i = 0; i < kcoh_hooks_count; i++)
+		if (!strcmp(kcoh_hooks[i].name, "task_file"))
+			break;
+	if (i == kcoh_hooks_count || !feed->hooks[i].link)
+		return -EOPNOTSUPP;
+	__atomic_add_fetch(&feed->shared->scan, 1, __ATOMIC_SEQ_CST);
+	fd = bpf_iter_create(bpf_link__fd(feed->hooks[i].link));
+	if (fd < 0)
+		return -errno;
+	do {
+		len = read(fd, ids, sizeof(ids));
+		if (len > 0)
+			vms += len / sizeof(ids[0]);
+		if (len < 0 && errno != EAGAIN && errno != EINTR)
+			r = -errno;
+		if (!r)
+			r = kcoh_feed_consume(feed);
+	} while (r >= 0 && len);
+	close(fd);
+	return r < 0 ? r : vms;
+}
+
+/* --- numbers ----------------------------------------------------------------------------------------- */
+
+int kcoh_feed_exits(struct kcoh_feed *feed, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
+{
+	int fd = bpf_object__find_map_fd_by_name(feed->objs[0], "kcoh_exits");
+	uint32_t slot = 0;
+	int cpu, i;
+
+	if (vm != KCOH_VM_NONE) {
+		for (slot = 1; slot < KCOH_EXIT_SLOTS; slot++)
+			if (__atomic_load_n(&feed->slots[slot], __ATOMIC_RELAXED) == vm)
+				break;
+		if (slot == KCOH_EXIT_SLOTS)
+			return -ENOENT;
+	}
+	if (bpf_map_lookup_elem(fd, &slot, feed->exits))
+		return -errno;
+	memset(ret_counts, 0, KCOH_EXIT_CLASSES * sizeof(ret_counts[0]));
+	for (cpu = 0; cpu < feed->cpus; cpu++)
+		for (i = 0; i < KCOH_EXIT_CLASSES; i++)
+			ret_counts[i] += feed->exits[cpu].count[i];
+	return 0;
+}
+
+uint64_t kcoh_feed_lost(struct kcoh_feed *feed)
+{
+	uint64_t sum = count_misses(feed);
+	int i;
+
+	for (i = 0; i < KCOH_LOST_REASONS; i++)
+		sum += __atomic_load_n(&feed->shared->lost[i], __ATOMIC_RELAXED);
+	return sum;
+}
+
+int kcoh_feed_each_hook(struct kcoh_feed *feed,
+			int (*fn)(const struct kcoh_hook_view *hook, void *ctx), void *ctx)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < kcoh_hooks_count; i++) {
+		const struct kcoh_hook_state *state = &feed->hooks[i];
+		struct kcoh_hook_view view = {
+			.name = kcoh_hooks[i].name,
+			.method = state->method,
+			.why = state->method ? NULL : state->why,
+		};
+
+		r = fn(&view, ctx);
+		if (r)
+			return r;
+	}
+	return 0;
+}

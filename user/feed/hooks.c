@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hooks.c - which hook by which method, found by trying.
+ *
+ * The problem: the same function can be hooked in ways that cost differently (fentry about 10 ns, a kprobe a
+ * breakpoint exception), and which of them a kernel has is not told by its version: arm64 6.1 lists BPF trampolines
+ * in its BTF, lets such a program load and refuses only to attach it (-524, ENOTSUPP).
+ *
+ * So each hook has a list of programs, cheapest first, and is attached with the first one that works. An object is
+ * loaded as a whole and one refused program would fail it, therefore trampolines are tried once, beforehand, with
+ * a program of two instructions; if they fail, or BTF does not know the function, those programs are not loaded.
+ *
+ * Example, on 6.1: kvm_arch_vcpu_load: tries "vcpu_load_fe" (not loaded), then "vcpu_load_kp": method "kprobe". On
+ * 6.12: method "fentry".
+ *
+ * Cost: at start only. Limit: methods are chosen once; nothing is retried while running, but for the module's hooks.
+ */
+#include "hooks.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ENOTSUPP_KERNEL 524 /* include/linux/errno.h, not for user space, and yet returned */
+
+/* Order matters: the ends of VMs are watched before their beginnings. */
+/* clang-format off */
+const struct kcoh_hook kcoh_hooks[] = {
+	{ "kvm_arch_destroy_vm", KCOH_HOOK_REQUIRED, { "vm_gone_fe", "vm_gone_kp" },
+	  "the end of VMs" },
+	{ "kvm_coalesced_mmio_init", KCOH_HOOK_OPTIONAL, { "vm_new_fe", "vm_new_kp" },
+	  "VMs before their first use" },
+	{ "kvm_arch_vcpu_load", KCOH_HOOK_REQUIRED, { "vcpu_load_fe", "vcpu_load_kp" },
+	  "which vCPU runs where" },
+	{ "kvm_arch_vcpu_put", KCOH_HOOK_OPTIONAL, { "vcpu_put_fx", "vcpu_put_kr" },
+	  "the state of vCPUs that stopped" },
+	{ "kvm_arch_commit_memory_region", KCOH_HOOK_REQUIRED, { "memslot_fe", "memslot_kp" },
+	  "memslot changes and dirty logging" },
+	{ "kvm_reset_vcpu", KCOH_HOOK_OPTIONAL, { "vcpu_reset_fe", "vcpu_reset_kp" },
+	  "vCPU resets" },
+	{ "kvm_exit", KCOH_HOOK_OPTIONAL, { "kvm_exit_rt" },
+	  "exits" },
+	{ "kvm_toggle_cache", KCOH_HOOK_OPTIONAL, { "kvm_toggle_rt" },
+	  "toggles that KVM traps" },
+	{ "kvm_set_way_flush:clean", KCOH_HOOK_OPTIONAL, { "set_way_clean" },
+	  "whether KVM cleaned for a set/way operation" },
+	{ "kvm_set_way_flush", KCOH_HOOK_OPTIONAL, { "set_way_fe", "set_way_kp" },
+	  "set/way operations" },
+	{ "kvm_set_way_flush:return", KCOH_HOOK_OPTIONAL, { "set_way_fx", "set_way_kr" },
+	  "set/way operations as they end" },
+	{ "task_file", KCOH_HOOK_OPTIONAL, { "vmlist" },
+	  "VMs from before the start" },
+	{ "kcoh_epoch", KCOH_HOOK_MODULE, { "kcoh_epoch_rt" },
+	  "dirty epochs" },
+	{ "kcoh_arm", KCOH_HOOK_MODULE, { "kcoh_arm_rt" },
+	  "the module's trap" },
+	{ "kcoh_toggle", KCOH_HOOK_MODULE, { "kcoh_toggle_rt" },
+	  "toggles that the module traps" },
+};
+/* clang-format on */
+const size_t kcoh_hooks_count = sizeof(kcoh_hooks) / sizeof(kcoh_hooks[0]);
+
+_Static_assert(sizeof(kcoh_hooks) / sizeof(kcoh_hooks[0]) <= KCOH_HOOKS_MAX, "KCOH_HOOKS_MAX");
+
+int kcoh_trampoline_try(const char *func)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
+	int id, prog, link;
+
+	id = libbpf_find_vmlinux_btf_id(func, BPF_TRACE_FENTRY);
+	if (id < 0)
+		return id;
+	opts.attach_btf_id = id;
+	prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "kcoh_try", "GPL", insns, 2, &opts);
+	if (prog < 0)
+		return prog;
+	link = bpf_raw_tracepoint_open(NULL, prog);
+	close(prog);
+	if (link < 0)
+		return link;
+	close(link);
+	return 0;
+}
+
+static bool is_trampoline(const struct bpf_program *prog)
+{
+	const char *section = bpf_program__section_name(prog);
+
+	return !strncmp(section, "fentry/", 7) || !strncmp(section, "fexit/", 6);
+}
+
+void kcoh_hooks_choose(struct bpf_object *obj, int trampoline_err)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, obj)
+	{
+		if (is_trampoline(prog) && trampoline_err)
+			bpf_program__set_autoload(prog, false);
+	}
+}
+
+static struct bpf_program *find_program(struct bpf_object *const *objs, size_t count,
+					const char *name)
+{
+	struct bpf_program *prog = NULL;
+	size_t i;
+
+	for (i = 0; i < count && !prog; i++)
+		prog = bpf_object__find_program_by_name(objs[i], name);
+	return prog;
+}
+
+/* The method is what stands before the slash in the section's name, which libbpf may say at length. */
+static const char *method_of(const struct bpf_program *prog)
+{
+	static const char *const methods[] = { "raw_tp", "fentry",    "fexit",
+					       "kprobe", "kretprobe", "iter" };
+	const char *section = bpf_program__section_name(prog);
+	size_t i, len;
+
+	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		len = strlen(methods[i]);
+		if (!strncmp(section, methods[i], len) && section[len] == '/')
+			return methods[i];
+	}
+	return "bpf";
+}
+
+static void explain(const struct kcoh_hook *hook, struct kcoh_hook_state *state, int err)
+{
+	const char *why = err == -ENOTSUPP_KERNEL ? "not supported by this kernel" : strerror(-err);
+
+	if (err == -ENOENT)
+		why = hook->kind == KCOH_HOOK_MODULE ? "the kcoh module is not loaded" :
+						       "this kernel has no such hook";
+	snprintf(state->why, sizeof(state->why), "%s (not seen: %s)", why, hook->unseen);
+}
+
+int kcoh_hook_attach(const struct kcoh_hook *hook, struct kcoh_hook_state *state,
+		     struct bpf_object *const *objs, size_t objs_count)
+{
+	struct bpf_program *prog;
+	int i, err = -ENOENT;
+
+	for (i = 0; i < KCOH_TRIES_MAX && hook->tries[i]; i++) {
+		prog = find_program(objs, objs_count, hook->tries[i]);
+		if (!prog || !bpf_program__autoload(prog))
+			continue;
+		state->link = bpf_program__attach(prog);
+		if (state->link) {
+			state->prog = prog;
+			state->method = method_of(prog);
+			state->why[0] = 0;
+			return 0;
+		}
+		err = -errno;
+	}
+	explain(hook, state, err);
+	return err;
+}
+
+void kcoh_hook_detach(const struct kcoh_hook *hook, struct kcoh_hook_state *state)
+{
+	bpf_link__destroy(state->link);
+	memset(state, 0, sizeof(*state));
+	explain(hook, state, -ENOENT);
+}
