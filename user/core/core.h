@@ -3,8 +3,9 @@
  * core.h - the decision core: an event in, acts out, verdicts to ask for.
  *
  * Pure: no I/O, no clock (time is in each event), no allocation after kcoh_core_init(), no
- * globals. It links with memory functions of libc and nothing else (`make check` compares its undefined
- * symbols with an allow-list), so the daemon, `kcoh replay`, the simulator and the fuzzer run the same code.
+ * globals. It links with memory functions of libc and nothing else (`make check` compares its
+ * undefined symbols with an allow-list), so the daemon, `kcoh replay`, the simulator and the
+ * fuzzer run the same code.
  *
  * Ownership: the caller owns the memory of the core; events are only read during the call.
  * Errors are negative errno.
@@ -43,8 +44,8 @@ struct kcoh_verdict {
 struct kcoh_act {
 	enum kcoh_act_type type;
 	enum kcoh_reason reason;
-	uint32_t vm;
-	bool dry; /* guard = warn: say what would have been done, do not do it */
+	uint32_t vm; /* KCOH_VM_NONE for RESCAN */
+	bool dry; /* say it, do not do it: guard = warn, or no way to cancel */
 };
 
 /* Window classes, PROBLEM.md's words. */
@@ -66,14 +67,42 @@ size_t kcoh_core_size(const struct kcoh_core_config *config);
 struct kcoh_core *kcoh_core_init(void *memory, size_t size, const struct kcoh_core_config *config);
 
 /*
- * One step. `ev` is one whole record (hdr.size is checked against its type; `len` are the bytes readable at
- * ev). Writes up to `n` acts and returns how many, or -EINVAL for a malformed record (the core is then
- * unchanged), -ENOSPC if n is too small for KCOH_CORE_MAX_ACTS.
- * Records of an unknown type are skipped (0). Time never runs backwards: an older ts_ns is taken as now.
+ * One step. `ev` is one whole record (hdr.size is checked against its type; `len` are the bytes
+ * readable at ev, which needs no alignment). Writes up to `n` acts and returns how many, or
+ * -EINVAL for a malformed record (the core is then unchanged: a caller counts it and treats it as
+ * a loss), -ENOSPC if n is less than KCOH_CORE_MAX_ACTS. Acts that do not fit come with the next
+ * step, so a caller that got KCOH_CORE_MAX_ACTS should send a TICK.
+ *
+ * Records of an unknown type, and of a VM that is not known, are skipped; a loss they report is
+ * not. Time never runs backwards: an older ts_ns is taken as now.
+ *
+ * What a caller does, in this order: HOST; POLICY with hdr.vm = 0 (the default policy; until then
+ * it is veto, warn, no way to cancel, 1000 ms); SCAN done=0, the iterator's records, SCAN done=1;
+ * then records as they come, a POLICY for each VM that has its own, PHASE, and a TICK at least
+ * every second. After a RESCAN act: SCAN done=0, the iterator's records, SCAN done=1, ACT_DONE
+ * with hdr.vm = 0. After a CANCEL that is not dry: ACT_DONE with the VM.
  */
 #define KCOH_CORE_MAX_ACTS 64
 int kcoh_core_step(struct kcoh_core *core, const struct kcoh_ev_hdr *ev, size_t len,
 		   struct kcoh_act *acts, size_t n);
+
+/* Counters since init, and gauges. */
+struct kcoh_core_stats {
+	uint64_t records; /* steps that were not refused */
+	uint64_t skipped; /* of them, of an unknown type */
+	uint64_t strays; /* of them, about a VM that is not known or not tracked */
+	uint64_t stale; /* memslot records older than what is known */
+	uint64_t lost; /* records lost, as the stream said */
+	uint64_t rescans; /* RESCAN acts */
+	uint64_t cancels; /* CANCEL acts, dry ones too */
+	uint64_t alerts; /* ALERT acts */
+	uint64_t alerts_quiet; /* alerts not given because the same one was given just before */
+	uint64_t vms_refused; /* VMs for which there was no room */
+	uint32_t vms; /* gauge: tracked */
+	uint32_t vms_untracked; /* gauge: known by their id only; their verdict is TOO_MANY */
+};
+
+void kcoh_core_stats(const struct kcoh_core *core, struct kcoh_core_stats *ret_stats);
 
 /* What is known of a vCPU. */
 struct kcoh_vcpu_view {
@@ -97,23 +126,32 @@ struct kcoh_vm_view {
 	bool in_epoch; /* most of the RAM is logged */
 	uint64_t epoch_since_ns;
 	uint64_t epochs; /* counted */
-	bool armed; /* the module's trap is on in this epoch */
+	bool armed; /* in_epoch, and every vCPU is trapped or was counted out by the module */
 	uint32_t windows_open; /* bit per enum kcoh_window_class */
 	uint64_t window_since_ns[KCOH_WINDOW_CLASSES]; /* of an open one */
 	uint64_t windows[KCOH_WINDOW_CLASSES]; /* counted */
 	uint64_t window_ns[KCOH_WINDOW_CLASSES]; /* closed ones, added up */
 	uint64_t toggles;
+	uint64_t resets;
+	uint64_t set_ways;
+	bool tracked; /* false: beyond max_vms; only id and verdict are set */
 	uint8_t phase; /* enum kcoh_phase */
 	uint8_t strategy; /* enum kcoh_strategy */
 	uint8_t guard; /* enum kcoh_guard */
 	struct kcoh_verdict verdict;
 };
 
-/* Calls fn for each VM in ascending id until it returns non-zero; returns that. */
+/*
+ * Calls fn for each VM, untracked ones too, in ascending id until it returns non-zero; returns
+ * that.
+ */
 int kcoh_core_each_vm(const struct kcoh_core *core,
 		      int (*fn)(const struct kcoh_vm_view *vm, void *ctx), void *ctx);
 
-/* Fills *ret_vm for VM id. 0, or -ENOENT. */
+/*
+ * Fills *ret_vm for VM id. 0, or -ENOENT. Once more than 2 x max_vms VMs were alive at a time, an
+ * id that is not known may be one that found no room at all: its verdict is TOO_MANY too.
+ */
 int kcoh_core_vm(const struct kcoh_core *core, uint32_t id, struct kcoh_vm_view *ret_vm);
 
 /* Fills *ret_vcpu for the vCPU at `index` of VM id. 0, or -ENOENT (unknown VM, vCPU never seen). */
@@ -124,6 +162,8 @@ int kcoh_core_vcpu(const struct kcoh_core *core, uint32_t id, uint16_t index,
 const char *kcoh_reason_name(enum kcoh_reason reason);
 const char *kcoh_reason_sentence(enum kcoh_reason reason);
 const char *kcoh_verdict_name(enum kcoh_verdict_kind kind);
+const char *kcoh_act_name(enum kcoh_act_type type);
+const char *kcoh_guard_name(uint32_t guard);
 const char *kcoh_strategy_name(uint32_t strategy);
 int kcoh_strategy_parse(const char *name); /* enum kcoh_strategy, or -EINVAL */
 const char *kcoh_window_name(uint32_t window_class);

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * epoch.c - dirty epochs of a VM, and the arming of its vCPUs in them.
+ *
+ * An epoch is on while most of the writable RAM is logged (kcoh_epoch_covers_ram). It begins and
+ * ends only when the sum of logged pages changes: memory that is plugged in during a migration
+ * does not end the epoch, and a framebuffer's endless logging does not begin one because some RAM
+ * was taken away.
+ *
+ * In an epoch the module traps SCTLR_EL1 writes of each vCPU. Until that is so, nothing is
+ * claimed: every vCPU that is not off owes an exact record (source TRAP) from the epoch's start
+ * on, and the verdict is WAIT/ARMING. What settles the debt:
+ *
+ *   VCPU or TOGGLE with source TRAP   of that vCPU
+ *   EPOCH start=1                     of all: the module says so when the ioctl that began the
+ *                                     epoch returns. Its `pending` vCPUs are in the kernel, not
+ *                                     in the guest, and are trapped before they enter it again,
+ *                                     so their sampled state is exact until their TRAP record
+ *                                     comes, maybe much later (an idle vCPU in WFI)
+ *   the vCPU is off                   its RESET (PSCI CPU_ON) makes it owe again
+ *
+ * If it is not settled by arm_since + arm_deadline_ms, the epoch is blind to its end
+ * (ARM_TIMEOUT). With no vCPU known to run, the module's first sign of life (EPOCH, or any TRAP
+ * record) is waited for all the same: a vCPU in its first run may not have been sampled yet.
+ * Owing is not being unknown: it opens no window by itself.
+ *
+ * Order. The records of an epoch's start are usually: MEMSLOT, the VCPU records of the vCPUs' own
+ * threads, EPOCH. Two hooks on one kernel function run in any order, so a TRAP record may come
+ * before the MEMSLOT record: the vCPU is then trapped already when the epoch begins, and owes
+ * nothing. Likewise at the end a DISARM may come first: the vCPU owes, the verdict waits for a
+ * moment, and the MEMSLOT record ends it all. A DISARM that is not followed by the epoch's end
+ * but by another TRAP was a hole in the watch: the epoch is blind. One that is followed by
+ * nothing runs into the deadline. A trap still set from the epoch before counts, for it sees
+ * every edge.
+ */
+#include "core/state.h"
+
+static void owe(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, bool owes)
+{
+	if (owes == !!(vcpu->arm & ARM_OWED))
+		return;
+	vcpu->arm ^= ARM_OWED;
+	if (!owes) {
+		vm->epoch.owed--;
+		return;
+	}
+	if (!vm->epoch.owed++ && vm->epoch.reported)
+		vm->epoch.arm_since_ns = core->now_ns;
+}
+
+/* All vCPUs that are not off owe (or owe nothing). */
+static void owe_all(struct kcoh_core *core, struct vm *vm, bool owes)
+{
+	struct vcpu *vcpus = kcoh_vcpus_of(core, vm);
+	uint32_t i;
+
+	for (i = 0; i < vm->vcpu_top; i++)
+		if (!owes || (vcpus[i].known && vcpus[i].state != KCOH_OFF))
+			owe(core, vm, &vcpus[i], owes);
+}
+
+static void begin_vcpus(struct kcoh_core *core, struct vm *vm)
+{
+	struct vcpu *vcpus = kcoh_vcpus_of(core, vm);
+	uint32_t i;
+
+	for (i = 0; i < vm->vcpu_top; i++) {
+		vcpus[i].arm = 0;
+		if (vcpus[i].known && vcpus[i].state != KCOH_OFF &&
+		    vcpus[i].source != KCOH_SRC_TRAP)
+			owe(core, vm, &vcpus[i], true);
+	}
+}
+
+static void begin(struct kcoh_core *core, struct vm *vm, bool late)
+{
+	vm->epoch = (struct epoch){
+		.since_ns = core->now_ns,
+		.arm_since_ns = core->now_ns,
+		.count = vm->epoch.count + 1,
+		.classes = vm->open,
+		.on = true,
+	};
+	if (late)
+		vm->blind |= BLIND_LATE;
+	begin_vcpus(core, vm);
+	kcoh_acts_epoch(vm);
+}
+
+static void end(struct kcoh_core *core, struct vm *vm)
+{
+	owe_all(core, vm, false);
+	vm->epoch.on = false;
+	vm->epoch.classes = 0;
+	vm->blind &= ~(BLIND_LATE | BLIND_ARM);
+	if (vm->resynced)
+		vm->blind &= ~BLIND_LOST;
+}
+
+void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late)
+{
+	bool covers = kcoh_epoch_covers_ram(vm->logged_pages, vm->ram_pages);
+
+	if (covers == vm->epoch.on || (vm->blind & BLIND_SYNC))
+		return;
+	if (covers)
+		begin(core, vm, late);
+	else
+		end(core, vm);
+}
+
+/*
+ * What the module says at an edge. An epoch that the slots do not show means that slots are not
+ * what they seem: read them again. An end before the slots show one means that the module gave
+ * up: all owe.
+ */
+void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_epoch *ev)
+{
+	if (!vm->epoch.on) {
+		if (ev->start)
+			kcoh_sync_suspect(core, vm);
+		return;
+	}
+	vm->epoch.reported = true;
+	owe_all(core, vm, !ev->start);
+}
+
+static void report(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu)
+{
+	if (vcpu->arm & ARM_HOLE)
+		vm->blind |= BLIND_ARM;
+	vm->epoch.reported = true;
+	owe(core, vm, vcpu, false);
+	vcpu->arm |= ARM_HERE;
+}
+
+/* After a record of a vCPU. `started`: it was off, or is to report anew. */
+void kcoh_epoch_vcpu(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, bool started)
+{
+	if (!vm->epoch.on || !(core->host & KCOH_HOST_TRAP))
+		return;
+	if (vcpu->state == KCOH_OFF) {
+		owe(core, vm, vcpu, false);
+	} else if (vcpu->source == KCOH_SRC_TRAP) {
+		report(core, vm, vcpu);
+	} else if (vcpu->source == KCOH_SRC_DISARM) {
+		if (vcpu->arm & ARM_HERE)
+			vcpu->arm |= ARM_HOLE;
+		owe(core, vm, vcpu, true);
+	} else if (started) {
+		owe(core, vm, vcpu, true);
+	}
+}
+
+/* The module is gone: nobody owes it anything. */
+void kcoh_epoch_disown(struct kcoh_core *core, struct vm *vm)
+{
+	owe_all(core, vm, false);
+}
+
+bool kcoh_epoch_arming(const struct kcoh_core *core, const struct vm *vm)
+{
+	return vm->epoch.on && (core->host & KCOH_HOST_TRAP) && !(vm->blind & BLIND_LATE) &&
+	       (vm->epoch.owed || !vm->epoch.reported);
+}
+
+uint64_t kcoh_epoch_deadline(const struct vm *vm)
+{
+	return after_ns(vm->epoch.arm_since_ns, vm->policy.arm_deadline_ms * MS_NS);
+}

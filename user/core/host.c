@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * host.c - what the host can do, and what changes for VMs when that changes.
+ *
+ * Features are facts of the whole host; the daemon sends HOST at its start and whenever the
+ * module comes or goes. A module that comes in the middle of a VM's dirty epoch has not seen that
+ * epoch from its start, so the epoch stays blind (WATCHED_LATE). A module that goes takes its
+ * traps along: states are samples from then on.
+ */
+#include "core/state.h"
+
+static void change_vm(struct kcoh_core *core, struct vm *vm, uint32_t gained, uint32_t dropped)
+{
+	if (gained & KCOH_HOST_PKVM)
+		vm->blind |= BLIND_PKVM;
+	if (dropped & KCOH_HOST_PKVM)
+		vm->blind &= ~BLIND_PKVM;
+	if ((gained & KCOH_HOST_TRAP) && vm->epoch.on)
+		vm->blind |= BLIND_LATE;
+	if (dropped & KCOH_HOST_TRAP) {
+		kcoh_vcpus_demote(core, vm);
+		kcoh_epoch_disown(core, vm);
+	}
+}
+
+void kcoh_host_changed(struct kcoh_core *core, const struct kcoh_ev_host *ev)
+{
+	uint32_t gained = ev->features & ~core->host;
+	uint32_t dropped = core->host & ~ev->features;
+	uint32_t i;
+	struct vm *vm;
+
+	core->host = ev->features;
+	for (i = 0; i < core->entries; i++) {
+		vm = kcoh_vm_of_entry(core, i);
+		if (vm)
+			change_vm(core, vm, gained, dropped);
+	}
+}
