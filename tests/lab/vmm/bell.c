@@ -99,6 +99,8 @@ bool bell_mmio(struct vm_vcpu *vcpu, uint64_t ipa, bool is_store, uint64_t *valu
 	} else if (ipa - GUEST_BELL < GUEST_BELL_BYTES) {
 		*value = load(vcpu, &bell->lines[vcpu->index], ipa - GUEST_BELL);
 		reinit = ipa == GUEST_BELL + BELL_WAIT && *value == BELL_REINIT;
+		if (reinit && vcpu->index)
+			bell->lines[vcpu->index].state = BELL_BUSY; /* PSCI off */
 	} else {
 		known = false;
 	}

@@ -118,6 +118,17 @@ static int run_cpu_off(struct machine *machine, const uint64_t *operand)
 	return run_sleeping_order(machine, operand, CMD_CPU_OFF);
 }
 
+/* A secondary is off afterwards, until another vCPU starts it. */
+static int run_init(struct machine *machine, const uint64_t *operand)
+{
+	struct vm_vcpu *vcpu = &machine->vm.vcpus[operand[0]];
+	const uint64_t order[3] = { BELL_REINIT, 0, 0 };
+
+	if (operand[0])
+		return run_sleeping_order(machine, operand, BELL_REINIT);
+	return bell_order(vcpu, &machine->bell, order, false, machine->deadline_ms);
+}
+
 static int run_wake(struct machine *machine, const uint64_t *operand)
 {
 	struct vm_vcpu *vcpu = &machine->vm.vcpus[operand[0]];
@@ -259,7 +270,7 @@ static const struct step steps[] = {
 	{ "unspin", VCPU, "… and out of it", .run = run_unspin },
 	{ "wfi", VCPU, "sleep in WFI …", .run = run_wfi },
 	{ "wake", VCPU, "… and out of it, by the interrupt line", .run = run_wake },
-	{ "init", VCPU, "KVM_ARM_VCPU_INIT, as a reset does", .command = BELL_REINIT },
+	{ "init", VCPU, "KVM_ARM_VCPU_INIT, as a reset does", .run = run_init },
 	{ "set-sctlr", ":VCPU:VALUE", "KVM_SET_ONE_REG on SCTLR_EL1", 2, true,
 	  .run = run_set_sctlr },
 	{ "stop", ALL, "all vCPUs out of the guest …", .run = run_stop },

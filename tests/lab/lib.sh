@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# What every lab test shares. A test is a script that runs inside the lab as root, sources this and reports each thing
+# it found out on one line:
+#
+#   PASS edges: 4 edges inside the epoch, as the guest made them
+#
+# Nothing sleeps to be synchronised: `wait_for` polls a condition until a deadline, and a VM of the test VMM does one
+# step and answers (tests/lab/vmm). Whatever a test leaves behind (VMs, kcohd, the module, trace settings) is taken away when
+# it ends. TEST, LAB_KERNEL and LAB_CPU come from inside.sh.
+
+set -uo pipefail
+
+TRACEFS=/sys/kernel/tracing
+LAB=/usr/lib/kcoh/lab
+GUESTS=/usr/lib/kcoh/guests
+TMP=$(mktemp -d "/tmp/${TEST:?}.XXXXXX")
+declare -A VMM_IN=() VMM_OUT=() VMM_PID=()
+KCOHD_PID='' TRACE_PID=''
+
+pass() {
+	printf 'PASS %s: %s\n' "$TEST" "$1"
+}
+
+# fail NAME [DETAIL…]: details are indented under it.
+fail() {
+	printf 'FAIL %s: %s\n' "$TEST" "$1"
+	shift
+	(($# == 0)) || printf '%s\n' "$@" | sed 's/^/     | /'
+}
+
+skip() {
+	printf 'SKIP %s: %s\n' "$TEST" "$1"
+}
+
+# check NAME COMMAND…: PASS if it succeeds, else FAIL with its output.
+check() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then pass "$name"; else fail "$name" "$* gave status $?" "$out"; fi
+}
+
+# same NAME EXPECTED SEEN
+same() {
+	if [[ $2 == "$3" ]]; then
+		pass "$1"
+	else
+		fail "$1" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") |
+			sed -n 's/^</expected, not seen:/p; s/^>/seen, not expected:/p')"
+	fi
+}
+
+# give_up WHAT: the rest of the test makes no sense.
+give_up() {
+	fail "$@"
+	exit 1
+}
+
+# wait_for SECONDS COMMAND…: until it succeeds; status 1 if it did not in time.
+wait_for() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.05
+	done
+}
+
+s2fwb() {
+	[[ $LAB_CPU == max ]]
+}
+
+# --- the module -------------------------------------------------------------------------------------------------
+
+# On a CPU with S2FWB the trap is set on request only.
+module_load() {
+	local params=("$@")
+	! s2fwb || params+=(observe=1)
+	modprobe kcoh "${params[@]}" || give_up "modprobe kcoh"
+}
+
+module_loaded() {
+	[[ -d /sys/module/kcoh ]]
+}
+
+stat_of() { # stat_of COUNTER
+	"$LAB/kcoh-dev" stats | jq -r ".$1"
+}
+
+# --- the kernel's tracepoints -----------------------------------------------------------------------------------
+
+trace_on() { # trace_on SYSTEM/EVENT…
+	local event
+	for event in "$@"; do
+		echo 1 >"$TRACEFS/events/$event/enable" || give_up "this kernel has no tracepoint $event"
+	done
+}
+
+trace_clear() {
+	echo >"$TRACEFS/trace"
+}
+
+# trace_lines EVENT: what was traced of it, without the columns before.
+trace_lines() {
+	sed -n "s/.*: $1: //p" "$TRACEFS/trace"
+}
+
+trace_count() { # trace_count EVENT [PATTERN]
+	trace_lines "$1" | grep -c -e "${2:-}"
+}
+
+# Edges that the module saw, one a line: vcpu was now pc sctlr, of one VM's pid.
+trace_edges() {
+	trace_lines kcoh_toggle | sed -nE \
+		"s/^vm=$1 vcpu=([0-9]+) pc=(0x[0-9a-f]+) sctlr=(0x[0-9a-f]+) ([a-z]+)->([a-z]+)\$/\1 \4 \5 \2 \3/p"
+}
+
+# --- VMs of the test VMM ----------------------------------------------------------------------------------------
+
+# vmm_start NAME GUEST [OPTION…]: a VM that waits for steps.
+vmm_start() {
+	local name=$1 guest=$2 fd
+	shift 2
+	mkfifo "$TMP/$name.in" "$TMP/$name.out"
+	: >"$TMP/$name.log"
+	"$LAB/kcoh-vmm" -name "$name" --guest "$GUESTS/$guest.bin" "$@" \
+		<"$TMP/$name.in" >"$TMP/$name.out" 2>"$TMP/$name.err" &
+	VMM_PID[$name]=$!
+	exec {fd}>"$TMP/$name.in"
+	VMM_IN[$name]=$fd
+	exec {fd}<"$TMP/$name.out"
+	VMM_OUT[$name]=$fd
+}
+
+# vmm NAME STEP…: returns when the last one is done. A step that fails ends the test.
+vmm() {
+	local name=$1 step line
+	shift
+	for step in "$@"; do
+		echo "$step" >&"${VMM_IN[$name]}"
+		while read -r -t 60 line <&"${VMM_OUT[$name]}"; do
+			printf '%s\n' "$line" >>"$TMP/$name.log"
+			[[ $line != '{"step":'* ]] || break
+		done
+		[[ $line == *'"ok":true'* ]] || give_up "VM $name does step $step" "$line" "$(<"$TMP/$name.err")"
+	done
+}
+
+# What the last step of a VM gave: vmm_figure NAME FIGURE
+vmm_figure() {
+	tail -n 1 "$TMP/$1.log" | jq -r ".$2"
+}
+
+# Edges that a VM's guest made since its log was last cleared, one a line: vcpu was now pc sctlr.
+vmm_edges() {
+	jq -r 'select(.edge) | .edge | "\(.vcpu) \(.was) \(.now) \(.pc) \(.sctlr)"' "$TMP/$1.log"
+}
+
+vmm_clear() {
+	: >"$TMP/$1.log"
+}
+
+vmm_end() {
+	local name=$1 fd
+	vmm "$name" quit
+	wait "${VMM_PID[$name]}"
+	fd=${VMM_IN[$name]}
+	exec {fd}>&-
+	fd=${VMM_OUT[$name]}
+	exec {fd}<&-
+	unset "VMM_PID[$name]"
+	rm -f "$TMP/$name.in" "$TMP/$name.out"
+}
+
+# --- kcohd ------------------------------------------------------------------------------------------------------
+
+# kcohd_start [CONFIG-TEXT]: returns when it answers.
+kcohd_start() {
+	printf '%s\n' "${1:-[defaults]}" >"$TMP/kcoh.conf"
+	command -v kcohd kcoh >/dev/null || give_up "kcohd and kcoh are in the lab"
+	kcohd --config "$TMP/kcoh.conf" >"$TMP/kcohd.log" 2>&1 &
+	KCOHD_PID=$!
+	wait_for 20 kcoh ps || give_up "kcohd answers within 20 s" "$(<"$TMP/kcohd.log")"
+}
+
+kcohd_stop() {
+	[[ -n $KCOHD_PID ]] || return 0
+	kill "$KCOHD_PID" 2>/dev/null
+	wait "$KCOHD_PID" 2>/dev/null
+	KCOHD_PID=''
+}
+
+# trace_start VM: `kcoh trace --vm VM --json` into $TMP/trace.
+trace_start() {
+	kcoh trace --vm "$1" --json >"$TMP/trace" 2>"$TMP/trace.err" &
+	TRACE_PID=$!
+}
+
+# traces FILE JQ-CONDITION: true if the trace has such an event.
+traces() {
+	jq -e -n "first(inputs | select($2)) // empty" "$1"
+}
+
+finish() {
+	local name
+	[[ -z $TRACE_PID ]] || kill "$TRACE_PID" 2>/dev/null
+	for name in "${!VMM_PID[@]}"; do
+		kill "${VMM_PID[$name]}" 2>/dev/null
+	done
+	kcohd_stop
+	wait 2>/dev/null
+	echo 0 >"$TRACEFS/events/enable"
+	trace_clear
+	! module_loaded || rmmod kcoh || fail "rmmod kcoh at the end"
+	rm -rf "$TMP"
+}
+trap finish EXIT
