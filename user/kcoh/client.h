@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * client.h - asks kcohd, over HTTP on its Unix socket.
+ */
+#ifndef KCOH_CLIENT_H
+#define KCOH_CLIENT_H
+
+#include <stddef.h>
+#include <jansson.h>
+
+#include "kcoh/cmd.h"
+
+/*
+ * Asks for `path` (method GET, or POST without a body). On 200 *ret_json is a new reference and the result
+ * STATUS_OK. Anything else is said in one sentence, and the result is STATUS_ERROR.
+ */
+int client_ask(const struct common_options *options, const char *method, const char *path,
+	       json_t **ret_json);
+
+/*
+ * Reads a stream of lines until it ends, somebody types Ctrl-C, standard output closes, or `line` returns
+ * false: STATUS_OK but for a stream that breaks or cannot be had.
+ */
+int client_stream(const struct common_options *options, const char *path,
+		  bool (*line)(void *ctx, const char *text, size_t len), void *ctx);
+
+/* `text` percent-encoded for use in a path or query, to be freed. */
+char *client_escape(const char *text);
+
+#endif

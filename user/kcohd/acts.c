@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * acts.c - carries out what the core decides: cancels, alerts, scans.
+ *
+ * A cancel is a job of its own on the loop, at most one a VM. It ends within 8 s, with an ACT_DONE that the core gets and
+ * an `act` event that people get; the core allows an act 10 s, and decides whether to try again. Under guard = warn,
+ * and where the configuration names no QMP socket, acts are dry: said, not done.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "act/cancel.h"
+#include "kcohd/daemon.h"
+
+#define JOB_NS (8ull * 1000000000)
+
+struct cancel_job {
+	LIST_ENTRY(cancel_job) link;
+	struct daemon *daemon;
+	struct kcoh_ident *ident;
+	struct kcoh_act act;
+	struct kcoh_cancel *cancel;
+	enum kcoh_phase phase; /* as QEMU told it last */
+};
+
+void act_log(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident,
+	     enum kcoh_outcome outcome, int result, const char *sentence)
+{
+	struct kcoh_entry entry = {
+		.ts_ns = now_ns(),
+		.vm = act->vm,
+		.vcpu = KCOH_VCPU_NONE,
+		.type = KCOH_ENTRY_ACT,
+		.ident = (struct kcoh_ident *)ident,
+		.act = { .act = act->type,
+			 .reason = act->reason,
+			 .outcome = outcome,
+			 .result = result,
+			 .sentence = sentence ? strdup(sentence) : NULL },
+	};
+
+	kcoh_log_add(daemon->log, &entry);
+}
+
+static struct kcoh_ev_hdr header_of(const struct kcoh_ident *ident, uint16_t type, uint16_t size)
+{
+	struct kcoh_ev_hdr hdr = header_now(type, size);
+
+	hdr.vm = ident->id;
+	return hdr;
+}
+
+static void job_free(struct cancel_job *job)
+{
+	LIST_REMOVE(job, link);
+	kcoh_cancel_free(job->cancel);
+	kcoh_ident_unref(job->ident);
+	free(job);
+}
+
+static void phase_push(struct cancel_job *job, enum kcoh_phase phase)
+{
+	struct kcoh_ev_phase ev = { .hdr = header_of(job->ident, KCOH_EV_PHASE, sizeof(ev)),
+				    .phase = phase };
+
+	if (phase == job->phase)
+		return;
+	job->phase = phase;
+	push(job->daemon, &ev);
+}
+
+static void on_phase(void *ctx, enum kcoh_phase phase)
+{
+	phase_push(ctx, phase);
+}
+
+static bool is_over(enum kcoh_phase phase)
+{
+	return phase == KCOH_PHASE_NONE || phase == KCOH_PHASE_COMPLETED ||
+	       phase == KCOH_PHASE_FAILED || phase == KCOH_PHASE_CANCELLED;
+}
+
+/* Nobody watches the phase any more: what was seen last must not stand for what is. */
+static void phase_forget(struct cancel_job *job)
+{
+	if (!is_over(job->phase))
+		phase_push(job, KCOH_PHASE_NONE);
+}
+
+static void on_done(void *ctx, int result, const char *sentence)
+{
+	struct cancel_job *job = ctx;
+	struct daemon *daemon = job->daemon;
+	struct kcoh_ev_act_done ev = { .act = KCOH_ACT_CANCEL, .result = result };
+
+	act_log(daemon, &job->act, job->ident, result < 0 ? KCOH_OUTCOME_FAILED : KCOH_OUTCOME_DONE,
+		result, sentence);
+	if (result < 0)
+		say_vm(LOG_ERR, job->ident, job->act.reason, "cannot cancel its migration: %s",
+		       sentence);
+	else
+		say_vm(LOG_NOTICE, job->ident, job->act.reason, "%s", sentence);
+	phase_forget(job);
+	ev.hdr = header_of(job->ident, KCOH_EV_ACT_DONE, sizeof(ev));
+	job_free(job);
+	push(daemon, &ev);
+}
+
+static struct cancel_job *job_find(struct daemon *daemon, uint32_t vm)
+{
+	struct cancel_job *job;
+
+	LIST_FOREACH(job, &daemon->jobs, link)
+	{
+		if (job->ident->id == vm)
+			return job;
+	}
+	return NULL;
+}
+
+static int job_start(struct daemon *daemon, const struct kcoh_act *act, struct kcoh_ident *ident)
+{
+	struct cancel_job *job = calloc(1, sizeof(*job));
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct kcoh_cancel_config config = { .event = daemon->event,
+					     .path = path,
+					     .pid = ident->pid,
+					     .total_ns = JOB_NS,
+					     .phase = on_phase,
+					     .done = on_done,
+					     .ctx = job };
+	int err = qmp_path(daemon, ident, path, sizeof(path));
+
+	if (!job)
+		return -ENOMEM;
+	job->daemon = daemon;
+	job->act = *act;
+	job->ident = kcoh_ident_ref(ident);
+	LIST_INSERT_HEAD(&daemon->jobs, job, link);
+	if (err == 0)
+		err = kcoh_cancel_start(&config, &job->cancel);
+	if (err < 0)
+		job_free(job);
+	return err;
+}
+
+static void cancel_dry(struct daemon *daemon, const struct kcoh_act *act, struct kcoh_ident *ident)
+{
+	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name);
+	const char *sentence = policy.guard == KCOH_GUARD_WARN ?
+				       "would have cancelled its migration, but guard = warn" :
+				       "would have cancelled its migration, but the configuration "
+				       "gives no usable qmp = for it";
+
+	say_vm(LOG_WARNING, ident, act->reason, "%s (%s)", sentence, kcoh_reason_name(act->reason));
+	act_log(daemon, act, ident, KCOH_OUTCOME_DRY, 0, sentence);
+}
+
+static void cancel_start(struct daemon *daemon, const struct kcoh_act *act,
+			 struct kcoh_ident *ident)
+{
+	int err;
+
+	if (act->dry) {
+		cancel_dry(daemon, act, ident);
+		return;
+	}
+	if (job_find(daemon, act->vm))
+		return; /* its end is the answer to this one too */
+	err = job_start(daemon, act, ident);
+	if (err < 0) { /* the core notices that no ACT_DONE came, and asks again */
+		say_vm(LOG_ERR, ident, act->reason, "cannot cancel its migration: %s",
+		       strerror(-err));
+		act_log(daemon, act, ident, KCOH_OUTCOME_FAILED, err, strerror(-err));
+		return;
+	}
+	say_vm(LOG_NOTICE, ident, act->reason, "cancelling its migration: %s",
+	       kcoh_reason_sentence(act->reason));
+	act_log(daemon, act, ident, KCOH_OUTCOME_STARTED, 0, NULL);
+}
+
+static void alert(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident)
+{
+	const char *sentence = kcoh_reason_sentence(act->reason);
+
+	say_vm(LOG_WARNING, ident, act->reason, "must not be migrated now: %s", sentence);
+	act_log(daemon, act, ident, KCOH_OUTCOME_DONE, 0, sentence);
+}
+
+void act_start(void *ctx, const struct kcoh_act *act)
+{
+	struct daemon *daemon = ctx;
+	struct kcoh_roster_vm *vm = kcoh_roster_find(daemon->roster, act->vm);
+
+	switch (act->type) {
+	case KCOH_ACT_RESCAN:
+		daemon->rescan = true;
+		say(LOG_WARNING,
+		    "records were lost: reading again which virtual machines there are");
+		act_log(daemon, act, NULL, KCOH_OUTCOME_STARTED, 0, NULL);
+		break;
+	case KCOH_ACT_CANCEL:
+		if (vm)
+			cancel_start(daemon, act, vm->ident);
+		break;
+	case KCOH_ACT_ALERT:
+		if (vm)
+			alert(daemon, act, vm->ident);
+		break;
+	}
+}
+
+void acts_forget(void *ctx, const struct kcoh_ident *ident)
+{
+	struct cancel_job *job = job_find(ctx, ident->id);
+
+	if (job)
+		job_free(job);
+}
+
+void acts_down(struct daemon *daemon)
+{
+	struct cancel_job *job;
+
+	while ((job = LIST_FIRST(&daemon->jobs)))
+		job_free(job);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * daemon.h - everything that kcohd holds, and what its files offer each other.
+ */
+#ifndef KCOHD_DAEMON_H
+#define KCOHD_DAEMON_H
+
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+#include "config/config.h"
+#include "core/core.h"
+#include "feed/feed.h"
+#include "kcoh/ioctl.h"
+#include "kcohd/options.h"
+#include "kcohd/say.h"
+#include "relay/relay.h"
+#include "serve/listen.h"
+#include "serve/serve.h"
+
+struct cancel_job;
+
+/* What is known of the module. */
+struct module {
+	bool fits; /* it answered HELLO with our ABI */
+	bool attached; /* its tracepoints are read */
+	bool told_hardware; /* it has answered once: `hardware` is known */
+	uint32_t hardware; /* KCOH_HOST_* of the machine, which outlive the module */
+	struct kcoh_hello hello;
+	uint64_t released_until_ns; /* somebody wants to unload it: hands off until then */
+	char told[256]; /* the last complaint, which is not repeated */
+};
+
+struct daemon {
+	struct options options;
+	struct kcoh_config *config;
+	struct kcoh_listen *listen;
+	sd_event *event;
+	void *core_memory;
+	struct kcoh_core *core;
+	struct kcoh_roster *roster;
+	struct kcoh_log *log;
+	struct kcoh_relay *relay;
+	struct kcoh_feed *feed;
+	struct module module;
+	uint32_t host_features; /* as the core was told last */
+	uint32_t page_size; /* bytes */
+	bool rescan; /* the core asked for one */
+	LIST_HEAD(, cancel_job) jobs;
+	struct kcoh_serve *serve;
+};
+
+uint64_t now_ns(void); /* CLOCK_MONOTONIC */
+
+/* A header for a record of the daemon's own, about the host. */
+struct kcoh_ev_hdr header_now(uint16_t type, uint16_t size);
+
+/* Pushes a record of any type on its way. */
+#define push(daemon, record) kcoh_relay_push((daemon)->relay, &(record)->hdr, sizeof(*(record)))
+
+/* Each rung of main.c's ladder: says in one sentence what stands in the way, and returns a negative errno. */
+int config_up(struct daemon *daemon);
+void config_down(struct daemon *daemon);
+int host_up(struct daemon *daemon); /* host.c: may kcohd run here? */
+int listen_up(struct daemon *daemon);
+void listen_down(struct daemon *daemon);
+int loop_up(struct daemon *daemon); /* loop.c */
+void loop_down(struct daemon *daemon);
+int state_up(struct daemon *daemon); /* state.c: core, names, log */
+void state_down(struct daemon *daemon);
+int feed_up(struct daemon *daemon);
+void feed_down(struct daemon *daemon);
+int module_up(struct daemon *daemon); /* module.c */
+void module_down(struct daemon *daemon);
+int serve_up(struct daemon *daemon); /* facts.c */
+void serve_down(struct daemon *daemon);
+int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
+
+/* host.c: shakes hands with the module. 0, -ENOENT: not loaded, -EPROTO: another ABI; a sentence in err. */
+int host_hello(struct kcoh_hello *ret_hello, char *err, size_t err_len);
+/* KCOH_HOST_* that are known without the module. */
+uint32_t host_features_alone(void);
+
+/* module.c */
+void module_look(struct daemon *daemon); /* it may have come or gone */
+int module_release(struct daemon *daemon, uint64_t *ret_ns, char *err, size_t err_len);
+
+/* acts.c: carries out the core's acts. */
+void act_start(void *daemon, const struct kcoh_act *act);
+void acts_forget(void *daemon, const struct kcoh_ident *ident);
+void acts_down(struct daemon *daemon);
+void act_log(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident,
+	     enum kcoh_outcome outcome, int result, const char *sentence);
+
+/* loop.c: reads again which VMs there are. */
+void scan(struct daemon *daemon);
+
+/* state.c: the path of a VM's QMP socket by the configuration. -ENOENT: none is named. */
+int qmp_path(struct daemon *daemon, const struct kcoh_ident *ident, char *ret_path, size_t len);
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * facts.c - what the API tells that only the wiring knows: exit counters, the host, the module, the hooks.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "kcohd/daemon.h"
+#include "serve/event_json.h"
+#include "serve/version.h"
+
+static int exits(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
+{
+	struct daemon *daemon = ctx;
+
+	return kcoh_feed_exits(daemon->feed, vm, ret_counts);
+}
+
+static int add_hook(const struct kcoh_hook_view *hook, void *ctx)
+{
+	json_t *o = json_pack("{s:s, s:s?, s:s?}", "name", hook->name, "method", hook->method,
+			      "why", hook->why);
+
+	json_array_append_new(ctx, o);
+	return 0;
+}
+
+static json_t *hooks_json(struct daemon *daemon)
+{
+	json_t *array = json_array();
+
+	kcoh_feed_each_hook(daemon->feed, add_hook, array);
+	return array;
+}
+
+static json_t *module_json(const struct module *module)
+{
+	static const char *const states[] = { "ready", "not-needed", "disabled", "stepped-aside" };
+	uint32_t state = module->hello.state;
+
+	if (!module->fits)
+		return json_null();
+	return json_pack("{s:i, s:s, s:b, s:i}", "abi", (int)module->hello.abi, "state",
+			 state < 4 ? states[state] : "?", "watched", (int)module->attached,
+			 "line_bytes", (int)module->hello.line_bytes);
+}
+
+/* null: not known, since only the module can tell. */
+static json_t *feature_json(const struct daemon *daemon, uint32_t feature)
+{
+	if (!daemon->module.told_hardware)
+		return json_null();
+	return json_boolean(daemon->module.hardware & feature);
+}
+
+static json_t *host_json(void *ctx)
+{
+	struct daemon *daemon = ctx;
+	struct utsname uts = { 0 };
+	json_t *o;
+
+	uname(&uts);
+	o = json_pack("{s:s, s:i, s:s, s:s, s:s, s:i}", "version", KCOH_VERSION, "abi", KCOH_ABI,
+		      "node", uts.nodename, "machine", uts.machine, "kernel", uts.release,
+		      "page_size", (int)daemon->page_size);
+	json_object_set_new(o, "s2fwb", feature_json(daemon, KCOH_HOST_S2FWB));
+	json_object_set_new(o, "vhe", feature_json(daemon, KCOH_HOST_VHE));
+	json_object_set_new(o, "pkvm", json_boolean(daemon->host_features & KCOH_HOST_PKVM));
+	json_object_set_new(o, "module", module_json(&daemon->module));
+	json_object_set_new(o, "hooks", hooks_json(daemon));
+	json_object_set_new(o, "records_lost",
+			    json_integer((json_int_t)kcoh_feed_lost(daemon->feed)));
+	json_object_set_new(o, "records_malformed",
+			    json_integer((json_int_t)kcoh_relay_malformed(daemon->relay)));
+	json_object_set_new(o, "seq", json_integer((json_int_t)kcoh_log_last(daemon->log)));
+	return o;
+}
+
+static int release(void *ctx, uint64_t *ret_ns, char *err, size_t err_len)
+{
+	return module_release(ctx, ret_ns, err, err_len);
+}
+
+int serve_up(struct daemon *daemon)
+{
+	const struct kcoh_serve_config config = {
+		.event = daemon->event,
+		.listen_fd = kcoh_listen_fd(daemon->listen),
+		.roster = daemon->roster,
+		.core = daemon->core,
+		.log = daemon->log,
+		.page_size = daemon->page_size,
+		.exits = exits,
+		.host = host_json,
+		.module_release = release,
+		.ctx = daemon,
+	};
+	int err = config.listen_fd < 0 ? -errno : kcoh_serve_new(&config, &daemon->serve);
+
+	if (err < 0)
+		say(LOG_ERR, "cannot serve %s: %s", kcoh_config_socket(daemon->config),
+		    strerror(-err));
+	return err;
+}
+
+void serve_down(struct daemon *daemon)
+{
+	kcoh_serve_free(daemon->serve);
+}

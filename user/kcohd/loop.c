@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * loop.c - what happens when.
+ *
+ *   10 ms   take what BPF left in the ring buffer; scan again if the core asked for it
+ *   100 ms  a TICK: the core judges its deadlines, and losses are compared
+ *   1 s     has the module come or gone?
+ *
+ * The ring buffer is read from a timer and not woken by each record, because a guest that toggles in a loop would otherwise
+ * wake kcohd as often; 10 ms is what a verdict may be old.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kcohd/daemon.h"
+
+#define CONSUME_US (10 * 1000)
+#define TICK_US (100 * 1000)
+#define LOOK_US (1000 * 1000)
+#define ACCURACY_US 1000
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+struct kcoh_ev_hdr header_now(uint16_t type, uint16_t size)
+{
+	return (struct kcoh_ev_hdr){
+		.ts_ns = now_ns(), .vcpu = KCOH_VCPU_NONE, .type = type, .size = size
+	};
+}
+
+static void scan_push(struct daemon *daemon, bool done, int vms)
+{
+	struct kcoh_ev_scan ev = { .hdr = header_now(KCOH_EV_SCAN, sizeof(ev)),
+				   .done = done,
+				   .vms = vms > 0 ? (uint32_t)vms : 0 };
+
+	push(daemon, &ev);
+}
+
+/* A scan that failed is not ended: the core notices, and asks again. */
+void scan(struct daemon *daemon)
+{
+	int vms;
+
+	kcoh_feed_consume(daemon->feed);
+	scan_push(daemon, false, 0);
+	vms = kcoh_feed_scan(daemon->feed);
+	if (vms < 0) {
+		say(LOG_WARNING, "cannot look for virtual machines: %s", strerror(-vms));
+		return;
+	}
+	kcoh_feed_consume(daemon->feed);
+	scan_push(daemon, true, vms);
+}
+
+static void rescan(struct daemon *daemon)
+{
+	struct kcoh_ev_act_done ev = { .act = KCOH_ACT_RESCAN };
+
+	daemon->rescan = false;
+	scan(daemon);
+	ev.hdr = header_now(KCOH_EV_ACT_DONE, sizeof(ev));
+	push(daemon, &ev);
+}
+
+static int again(sd_event_source *source, uint64_t us)
+{
+	sd_event_source_set_time_relative(source, us);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_consume(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	(void)usec;
+	kcoh_feed_consume(daemon->feed);
+	if (daemon->rescan)
+		rescan(daemon);
+	return again(source, CONSUME_US);
+}
+
+static void clock_set(struct daemon *daemon)
+{
+	kcoh_log_set_clock(daemon->log, (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns()));
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	(void)usec;
+	clock_set(daemon);
+	kcoh_feed_consume(daemon->feed);
+	kcoh_relay_tick(daemon->relay, now_ns(), kcoh_feed_lost(daemon->feed));
+	return again(source, TICK_US);
+}
+
+static int on_look(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	(void)usec;
+	module_look(daemon);
+	return again(source, LOOK_US);
+}
+
+static int signals_watch(sd_event *event)
+{
+	sigset_t set;
+	int err;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	err = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+	return err < 0 ? err : sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+}
+
+int loop_up(struct daemon *daemon)
+{
+	int err = sd_event_default(&daemon->event);
+
+	if (err >= 0)
+		err = signals_watch(daemon->event);
+	if (err >= 0)
+		err = sd_event_set_watchdog(daemon->event, true);
+	if (err < 0) {
+		say(LOG_ERR, "cannot set up the event loop: %s", strerror(-err));
+		loop_down(daemon);
+	}
+	return err;
+}
+
+void loop_down(struct daemon *daemon)
+{
+	daemon->event = sd_event_unref(daemon->event);
+}
+
+static int every(struct daemon *daemon, uint64_t us, sd_event_time_handler_t handler)
+{
+	return sd_event_add_time_relative(daemon->event, NULL, CLOCK_MONOTONIC, us, ACCURACY_US,
+					  handler, daemon);
+}
+
+int watch_up(struct daemon *daemon)
+{
+	int err = every(daemon, CONSUME_US, on_consume);
+
+	if (err >= 0)
+		err = every(daemon, TICK_US, on_tick);
+	if (err >= 0)
+		err = every(daemon, LOOK_US, on_look);
+	if (err < 0) {
+		say(LOG_ERR, "cannot set a timer: %s", strerror(-err));
+		return err;
+	}
+	clock_set(daemon);
+	scan(daemon);
+	say(LOG_INFO, "watching %zu virtual machines", kcoh_roster_count(daemon->roster));
+	return 0;
+}

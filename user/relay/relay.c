@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * relay.c - the way of each record.
+ *
+ * A guest of VM 3 turns its MMU off in an epoch, under strategy veto, enforced. One record comes in, and the log has:
+ *
+ *   toggle   vcpu 1: cached -> uncached       the record
+ *   window   mmu-off: open                    the core's view differs from what was shown before
+ *   verdict  veto, mmu-off (was allow)        so does this
+ *   act      cancel: started                  written by whoever carries acts out
+ *
+ * Losses. A record says in hdr.gap how many were lost before it, but if nothing follows, nobody says it; so the
+ * producer's counter is compared at each tick, and the difference goes to the core with the TICK. Records that come
+ * later carry the same losses again; `told_early` remembers how many of them the core knows of.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/relay.h"
+
+struct kcoh_relay {
+	struct kcoh_relay_config config;
+	uint64_t seen_lost; /* sum of all gaps that records carried */
+	uint64_t told_early; /* of the losses told with a TICK, those that no record has carried yet */
+	uint64_t malformed;
+	uint32_t malformed_untold;
+	uint32_t host_features;
+};
+
+int kcoh_relay_new(const struct kcoh_relay_config *config, struct kcoh_relay **ret_relay)
+{
+	struct kcoh_relay *relay = calloc(1, sizeof(*relay));
+
+	if (!relay)
+		return -ENOMEM;
+	relay->config = *config;
+	*ret_relay = relay;
+	return 0;
+}
+
+void kcoh_relay_free(struct kcoh_relay *relay)
+{
+	free(relay);
+}
+
+uint64_t kcoh_relay_malformed(const struct kcoh_relay *relay)
+{
+	return relay->malformed;
+}
+
+static struct kcoh_entry entry_of(struct kcoh_relay *relay, unsigned int type,
+				  const struct kcoh_ev_hdr *hdr, uint32_t vm)
+{
+	struct kcoh_roster_vm *known = kcoh_roster_find(relay->config.roster, vm);
+
+	return (struct kcoh_entry){ .ts_ns = hdr->ts_ns,
+				    .vm = vm,
+				    .vcpu = KCOH_VCPU_NONE,
+				    .type = (uint16_t)type,
+				    .ident = known ? known->ident : NULL };
+}
+
+static void lost_log(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
+{
+	struct kcoh_entry entry = entry_of(relay, KCOH_ENTRY_LOST, hdr, KCOH_VM_NONE);
+
+	entry.lost.count = hdr->gap;
+	kcoh_log_add(relay->config.log, &entry);
+}
+
+/* Ticks and ends of acts are no news: the acts' carriers write about these in words. */
+static bool is_news(const union kcoh_ev *ev)
+{
+	return ev->hdr.type != KCOH_EV_TICK && ev->hdr.type != KCOH_EV_ACT_DONE &&
+	       strcmp(kcoh_ev_name(ev->hdr.type), "?");
+}
+
+static void record_log(struct kcoh_relay *relay, const union kcoh_ev *ev)
+{
+	struct kcoh_entry entry = entry_of(relay, ev->hdr.type, &ev->hdr, ev->hdr.vm);
+
+	if (ev->hdr.gap)
+		lost_log(relay, &ev->hdr);
+	if (!is_news(ev))
+		return;
+	entry.vcpu = ev->hdr.vcpu;
+	entry.ev = *ev;
+	kcoh_log_add(relay->config.log, &entry);
+}
+
+static void window_log(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
+		       const struct kcoh_roster_vm *vm, uint32_t window_class, bool open)
+{
+	struct kcoh_entry entry = entry_of(relay, KCOH_ENTRY_WINDOW, hdr, vm->ident->id);
+	uint64_t since = vm->shown.window_since_ns[window_class];
+
+	entry.window.window_class = window_class;
+	entry.window.open = open;
+	if (!open && hdr->ts_ns > since)
+		entry.window.open_ns = hdr->ts_ns - since;
+	kcoh_log_add(relay->config.log, &entry);
+}
+
+static void windows_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
+			 struct kcoh_roster_vm *vm, const struct kcoh_vm_view *view)
+{
+	uint32_t changed = vm->shown.windows_open ^ view->windows_open;
+
+	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++) {
+		if (changed & 1u << i)
+			window_log(relay, hdr, vm, i, view->windows_open & 1u << i);
+		vm->shown.window_since_ns[i] = view->window_since_ns[i];
+	}
+	vm->shown.windows_open = view->windows_open;
+}
+
+/* With the module there, its own record tells the epoch, and more than this could. */
+static void epoch_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
+		       struct kcoh_roster_vm *vm, const struct kcoh_vm_view *view)
+{
+	struct kcoh_entry entry = entry_of(relay, KCOH_ENTRY_EPOCH, hdr, vm->ident->id);
+
+	if (vm->shown.in_epoch == view->in_epoch)
+		return;
+	vm->shown.in_epoch = view->in_epoch;
+	if (relay->host_features & KCOH_HOST_MODULE)
+		return;
+	entry.epoch = (struct kcoh_entry_epoch){ .start = view->in_epoch,
+						 .logged_pages = view->logged_pages,
+						 .total_pages = view->ram_pages };
+	kcoh_log_add(relay->config.log, &entry);
+}
+
+static void verdict_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
+			 struct kcoh_roster_vm *vm, const struct kcoh_vm_view *view)
+{
+	struct kcoh_entry entry = entry_of(relay, KCOH_ENTRY_VERDICT, hdr, vm->ident->id);
+	struct kcoh_vm_shown *shown = &vm->shown;
+
+	if (shown->known && shown->verdict == view->verdict.kind &&
+	    shown->reason == view->verdict.reason)
+		return;
+	entry.verdict = (struct kcoh_entry_verdict){ .now = view->verdict,
+						     .first = !shown->known,
+						     .was = shown->verdict,
+						     .was_reason = shown->reason };
+	shown->known = true;
+	shown->verdict = view->verdict.kind;
+	shown->reason = view->verdict.reason;
+	kcoh_log_add(relay->config.log, &entry);
+}
+
+static void vm_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
+		    struct kcoh_roster_vm *vm)
+{
+	struct kcoh_vm_view view;
+
+	if (kcoh_core_vm(relay->config.core, vm->ident->id, &view) < 0)
+		return;
+	epoch_show(relay, hdr, vm, &view);
+	windows_show(relay, hdr, vm, &view);
+	verdict_show(relay, hdr, vm, &view);
+}
+
+/* A window that was open ends with its VM. */
+static void vm_end(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
+{
+	struct kcoh_roster_vm *vm = kcoh_roster_find(relay->config.roster, hdr->vm);
+
+	if (!vm)
+		return;
+	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++) {
+		if (vm->shown.windows_open & 1u << i)
+			window_log(relay, hdr, vm, i, false);
+	}
+	if (relay->config.gone)
+		relay->config.gone(relay->config.ctx, vm->ident);
+}
+
+/* At the end of a scan the core drops VMs that are not there any more: the record of their end was lost. */
+static void vms_sweep(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
+{
+	struct kcoh_roster *roster = relay->config.roster;
+	struct kcoh_vm_view view;
+
+	for (size_t i = kcoh_roster_count(roster); i--;) {
+		uint32_t id = kcoh_roster_at(roster, i)->ident->id;
+		union kcoh_ev gone = { .vm_gone = { .hdr = *hdr } };
+
+		if (kcoh_core_vm(relay->config.core, id, &view) == 0)
+			continue;
+		gone.hdr.type = KCOH_EV_VM_GONE;
+		gone.hdr.size = sizeof(gone.vm_gone);
+		gone.hdr.vm = id;
+		gone.hdr.gap = 0;
+		vm_end(relay, &gone.hdr);
+		record_log(relay, &gone);
+		kcoh_roster_remove(roster, id);
+	}
+}
+
+/* A record of a VM touches that VM, but a loss, a tick and host facts touch all. */
+static void changes_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
+{
+	struct kcoh_roster *roster = relay->config.roster;
+	struct kcoh_roster_vm *vm;
+
+	if (hdr->vm != KCOH_VM_NONE && !hdr->gap) {
+		vm = kcoh_roster_find(roster, hdr->vm);
+		if (vm)
+			vm_show(relay, hdr, vm);
+		return;
+	}
+	for (size_t i = 0; (vm = kcoh_roster_at(roster, i)); i++)
+		vm_show(relay, hdr, vm);
+}
+
+static void vm_learn(struct kcoh_relay *relay, const union kcoh_ev *ev)
+{
+	struct kcoh_ident *ident = relay->config.identify(relay->config.ctx, &ev->vm_new);
+
+	if (ident)
+		kcoh_roster_add(relay->config.roster, ident);
+}
+
+static int step(struct kcoh_relay *relay, const union kcoh_ev *ev);
+
+static void policy_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
+{
+	struct kcoh_roster_vm *vm = kcoh_roster_find(relay->config.roster, hdr->vm);
+	union kcoh_ev ev = { .policy = { .hdr = { .ts_ns = hdr->ts_ns,
+						  .vm = hdr->vm,
+						  .vcpu = KCOH_VCPU_NONE,
+						  .type = KCOH_EV_POLICY,
+						  .size = sizeof(ev.policy) } } };
+
+	if (!vm)
+		return;
+	relay->config.policy(relay->config.ctx, vm->ident, &ev.policy);
+	step(relay, &ev);
+}
+
+/* The core took it. A new VM is shown when it has its policy, and one that goes while it still has its name. */
+static void accepted(struct kcoh_relay *relay, const union kcoh_ev *ev)
+{
+	switch (ev->hdr.type) {
+	case KCOH_EV_VM_NEW:
+		vm_learn(relay, ev);
+		record_log(relay, ev);
+		policy_push(relay, &ev->hdr);
+		break;
+	case KCOH_EV_VM_GONE:
+		vm_end(relay, &ev->hdr);
+		record_log(relay, ev);
+		kcoh_roster_remove(relay->config.roster, ev->hdr.vm);
+		break;
+	case KCOH_EV_HOST:
+		relay->host_features = ev->host.features;
+		record_log(relay, ev);
+		break;
+	default:
+		record_log(relay, ev);
+	}
+	if (ev->hdr.type == KCOH_EV_SCAN && ev->scan.done)
+		vms_sweep(relay, &ev->hdr);
+	changes_show(relay, &ev->hdr);
+}
+
+/* A record that is none is a loss; the core hears of it with the next tick. */
+static int step(struct kcoh_relay *relay, const union kcoh_ev *ev)
+{
+	struct kcoh_act acts[KCOH_CORE_MAX_ACTS];
+	int n = kcoh_core_step(relay->config.core, &ev->hdr, sizeof(*ev), acts, KCOH_CORE_MAX_ACTS);
+
+	if (n < 0) {
+		relay->malformed++;
+		relay->malformed_untold += 1 + ev->hdr.gap;
+		return n;
+	}
+	accepted(relay, ev);
+	for (int i = 0; i < n; i++)
+		relay->config.act(relay->config.ctx, &acts[i]);
+	return 0;
+}
+
+/* What the core was told of a loss by a TICK already, it need not hear again. */
+static void gap_settle(struct kcoh_relay *relay, struct kcoh_ev_hdr *hdr)
+{
+	uint64_t known = hdr->gap < relay->told_early ? hdr->gap : relay->told_early;
+
+	relay->seen_lost += hdr->gap;
+	relay->told_early -= known;
+	hdr->gap -= (uint32_t)known;
+}
+
+int kcoh_relay_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *ev, size_t len)
+{
+	union kcoh_ev record = { 0 };
+
+	memcpy(&record, ev, len < sizeof(record) ? len : sizeof(record));
+	if (len < sizeof(record.hdr) || record.hdr.size > len)
+		record.hdr.size = 0;
+	gap_settle(relay, &record.hdr);
+	return step(relay, &record);
+}
+
+void kcoh_relay_tick(struct kcoh_relay *relay, uint64_t ts_ns, uint64_t lost)
+{
+	uint64_t said = relay->seen_lost + relay->told_early;
+	uint64_t gap = lost > said ? lost - said : 0;
+	union kcoh_ev ev = { .tick = { .hdr = { .ts_ns = ts_ns,
+						.vcpu = KCOH_VCPU_NONE,
+						.type = KCOH_EV_TICK,
+						.size = sizeof(ev.tick) } } };
+
+	relay->told_early += gap;
+	gap += relay->malformed_untold;
+	relay->malformed_untold = 0;
+	ev.hdr.gap = gap < UINT32_MAX ? (uint32_t)gap : UINT32_MAX;
+	step(relay, &ev);
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * api.c - the paths of the API and what they answer.
+ *
+ * One table of paths. A path that is there with another method is 405 and says which it has; a selector
+ * that means no VM is 404, one that means several is 409. Every error is {"error": "one sentence"}.
+ *
+ * A selector may hold any character of a VM's name, percent-encoded, a slash too: /v1/vms/SEL is
+ * matched by its two ends.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "serve/internal.h"
+#include "serve/vm_json.h"
+
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
+				   const char *type, char *text, const char *allow)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+	enum MHD_Result result;
+
+	if (!response) {
+		free(text);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (allow)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+	result = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result answer_allow(struct MHD_Connection *connection, unsigned int status,
+				    json_t *json, const char *allow)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	size_t len = text ? strlen(text) : 0;
+	char *line = text ? realloc(text, len + 2) : NULL;
+
+	json_decref(json);
+	if (!line) {
+		free(text);
+		return MHD_NO;
+	}
+	memcpy(line + len, "\n", 2);
+	return answer_text(connection, status, "application/json", line, allow);
+}
+
+enum MHD_Result answer_json(struct MHD_Connection *connection, unsigned int status, json_t *json)
+{
+	return answer_allow(connection, status, json, NULL);
+}
+
+static json_t *error_json(const char *format, va_list args)
+{
+	json_t *sentence = json_vsprintf(format, args);
+
+	/* What a client sent need not be UTF-8, and then it is no JSON. */
+	if (!sentence)
+		sentence = json_string("the request holds bytes that are not UTF-8");
+	return json_pack("{s:o}", "error", sentence);
+}
+
+enum MHD_Result answer_error(struct MHD_Connection *connection, unsigned int status,
+			     const char *format, ...)
+{
+	va_list args;
+	json_t *json;
+
+	va_start(args, format);
+	json = error_json(format, args);
+	va_end(args);
+	return answer_json(connection, status, json);
+}
+
+unsigned int vm_select(struct kcoh_serve *serve, struct MHD_Connection *connection,
+		       const char *selector, struct kcoh_roster_vm **ret_vm,
+		       enum MHD_Result *ret_answered)
+{
+	char sentence[512];
+	int err = kcoh_roster_select(serve->config.roster, selector, ret_vm, sentence,
+				     sizeof(sentence));
+	unsigned int status = err == 0         ? MHD_HTTP_OK :
+			      err == -ENOTUNIQ ? MHD_HTTP_CONFLICT :
+			      err == -ENOENT   ? MHD_HTTP_NOT_FOUND :
+						 MHD_HTTP_BAD_REQUEST;
+
+	if (err < 0)
+		*ret_answered = answer_error(connection, status, "%s", sentence);
+	return status;
+}
+
+/* The core may not track a VM that the roster has: then all there is to say is why. */
+static struct kcoh_vm_view view_of(struct kcoh_serve *serve, const struct kcoh_ident *ident)
+{
+	struct kcoh_vm_view view = {
+		.id = ident->id,
+		.verdict = { .kind = KCOH_VERDICT_VETO, .reason = KCOH_RSN_TOO_MANY },
+	};
+
+	(void)kcoh_core_vm(serve->config.core, ident->id, &view);
+	return view;
+}
+
+static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_ident *ident)
+{
+	const struct kcoh_serve_config *config = &serve->config;
+	struct kcoh_vm_view view = view_of(serve, ident);
+	uint64_t exits[KCOH_EXIT_CLASSES] = { 0 };
+	struct kcoh_vm_facts facts = {
+		.ident = ident,
+		.view = &view,
+		.core = config->core,
+		.page_size = config->page_size,
+	};
+
+	if (config->exits && config->exits(config->ctx, ident->id, exits) == 0)
+		facts.exits = exits;
+	return kcoh_vm_json(&facts);
+}
+
+static enum MHD_Result get_health(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				  const char *rest)
+{
+	char *text = strdup("ok\n");
+
+	(void)serve;
+	(void)rest;
+	return text ? answer_text(connection, MHD_HTTP_OK, "text/plain", text, NULL) : MHD_NO;
+}
+
+static enum MHD_Result get_host(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				const char *rest)
+{
+	const struct kcoh_serve_config *config = &serve->config;
+
+	(void)rest;
+	return answer_json(connection, MHD_HTTP_OK,
+			   config->host ? config->host(config->ctx) : json_object());
+}
+
+static enum MHD_Result get_vms(struct kcoh_serve *serve, struct MHD_Connection *connection,
+			       const char *rest)
+{
+	struct kcoh_roster *roster = serve->config.roster;
+	json_t *array = json_array();
+
+	(void)rest;
+	for (size_t i = 0; i < kcoh_roster_count(roster); i++)
+		json_array_append_new(array, vm_json(serve, kcoh_roster_at(roster, i)->ident));
+	return answer_json(connection, MHD_HTTP_OK, json_pack("{s:o}", "vms", array));
+}
+
+static bool suffix_cut(char *text, const char *suffix)
+{
+	size_t len = strlen(text), cut = strlen(suffix);
+
+	if (len <= cut || strcmp(text + len - cut, suffix))
+		return false;
+	text[len - cut] = '\0';
+	return true;
+}
+
+static enum MHD_Result get_vm(struct kcoh_serve *serve, struct MHD_Connection *connection,
+			      const char *rest)
+{
+	enum MHD_Result answered = MHD_NO;
+	char *selector = strdup(rest);
+	struct kcoh_roster_vm *vm;
+	bool verdict;
+
+	if (!selector)
+		return MHD_NO;
+	verdict = suffix_cut(selector, "/verdict");
+	if (vm_select(serve, connection, selector, &vm, &answered) == MHD_HTTP_OK) {
+		struct kcoh_vm_view view = view_of(serve, vm->ident);
+
+		answered = answer_json(connection, MHD_HTTP_OK,
+				       verdict ? kcoh_verdict_json(vm->ident, &view.verdict) :
+						 vm_json(serve, vm->ident));
+	}
+	free(selector);
+	return answered;
+}
+
+static enum MHD_Result get_events(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				  const char *rest)
+{
+	(void)rest;
+	return stream_answer(serve, connection);
+}
+
+/* Group kcoh may read; acting needs root. The kernel says who is at the other end. */
+static bool asker_is_root(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	return info && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
+	       who.uid == 0;
+}
+
+static enum MHD_Result post_release(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				    const char *rest)
+{
+	const struct kcoh_serve_config *config = &serve->config;
+	char sentence[256] = "this kcohd has nothing to do with the module";
+	uint64_t ns = 0;
+	int err;
+
+	(void)rest;
+	if (!asker_is_root(connection))
+		return answer_error(connection, MHD_HTTP_FORBIDDEN, "only root may do that");
+	err = config->module_release ?
+		      config->module_release(config->ctx, &ns, sentence, sizeof(sentence)) :
+		      -ENOENT;
+	if (err < 0)
+		return answer_error(connection, MHD_HTTP_CONFLICT, "%s", sentence);
+	return answer_json(connection, MHD_HTTP_OK,
+			   json_pack("{s:I}", "released_ns", (json_int_t)ns));
+}
+
+static const struct route {
+	const char *method;
+	const char *path; /* one that ends in / takes what follows */
+	enum MHD_Result (*answer)(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				  const char *rest);
+} routes[] = {
+	{ "GET", "/healthz", get_health }, { "GET", "/v1/events", get_events },
+	{ "GET", "/v1/host", get_host },   { "GET", "/v1/vms", get_vms },
+	{ "GET", "/v1/vms/", get_vm },     { "POST", "/v1/module/release", post_release },
+};
+
+static bool route_matches(const struct route *route, const char *path)
+{
+	size_t len = strlen(route->path);
+
+	if (route->path[len - 1] == '/')
+		return !strncmp(path, route->path, len) && path[len];
+	return !strcmp(path, route->path);
+}
+
+enum MHD_Result serve_answer(struct kcoh_serve *serve, struct MHD_Connection *connection,
+			     const char *path, const char *method)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		const struct route *route = &routes[i];
+
+		if (!route_matches(route, path))
+			continue;
+		if (!strcmp(route->method, method))
+			return route->answer(serve, connection, path + strlen(route->path));
+		return answer_allow(
+			connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+			json_pack("{s:o}", "error",
+				  json_sprintf("%s takes %s only", route->path, route->method)),
+			route->method);
+	}
+	return answer_error(connection, MHD_HTTP_NOT_FOUND, "there is nothing at %s", path);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * serve.h - the daemon's HTTP API on an sd-event loop. docs/daemon.md lists the paths.
+ *
+ * The server reads: the core for views and verdicts, the roster for names, the log for events. What
+ * only the wiring knows (exit counters, host facts) and what acts come in as callbacks.
+ */
+#ifndef KCOH_SERVE_H
+#define KCOH_SERVE_H
+
+#include <jansson.h>
+#include <systemd/sd-event.h>
+
+#include "core/core.h"
+#include "feed/feed.h"
+#include "serve/log.h"
+#include "names/roster.h"
+
+struct kcoh_serve_config {
+	sd_event *event;
+	int listen_fd; /* listening stream socket; the server closes it, also on error */
+	struct kcoh_roster *roster;
+	const struct kcoh_core *core;
+	struct kcoh_log *log; /* the server takes its notification */
+	uint32_t page_size; /* bytes */
+	unsigned int max_streams; /* of events at a time; 0: 64 */
+	/* Exit counters by class: 0, or a negative errno if there are none. May be NULL. */
+	int (*exits)(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES]);
+	/* A new object of facts about host and module. May be NULL. */
+	json_t *(*host)(void *ctx);
+	/* Lets go of the module. 0 and for how long, or a negative errno and one sentence. May be NULL. */
+	int (*module_release)(void *ctx, uint64_t *ret_ns, char *err, size_t err_len);
+	void *ctx;
+};
+
+struct kcoh_serve; /* opaque */
+
+int kcoh_serve_new(const struct kcoh_serve_config *config, struct kcoh_serve **ret_serve);
+
+/* Ends all streams and closes all connections. NULL is allowed. */
+void kcoh_serve_free(struct kcoh_serve *serve);
+
+/* Streams of events that are open now. */
+unsigned int kcoh_serve_streams(const struct kcoh_serve *serve);
+
+#endif

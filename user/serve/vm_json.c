@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vm_json.c - a VM and its verdict as JSON.
+ *
+ * Everything comes from the core's view at the moment of the request; nothing is kept here. Times are
+ * CLOCK_MONOTONIC nanoseconds like those of events. What is not so now is null (no epoch), not left out,
+ * so that a reader can tell 'no' from 'an older kcohd did not say'.
+ */
+#include "serve/event_json.h"
+#include "serve/vm_json.h"
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)(value & INT64_MAX));
+}
+
+static json_t *vcpu_json(const struct kcoh_vcpu_view *vcpu)
+{
+	return json_pack("{s:i, s:s, s:s, s:o, s:o}", "index", (int)vcpu->index, "state",
+			 kcoh_cache_state_name(vcpu->state), "source",
+			 kcoh_source_name(vcpu->source), "sctlr", kcoh_json_hex(vcpu->sctlr),
+			 "since_ns", number(vcpu->since_ns));
+}
+
+/* Indexes may have holes: a vCPU that never made a record is not known. */
+static json_t *vcpus_json(const struct kcoh_core *core, const struct kcoh_vm_view *view)
+{
+	json_t *array = json_array();
+	struct kcoh_vcpu_view vcpu;
+
+	for (uint32_t i = 0; i < KCOH_VCPU_NONE && json_array_size(array) < view->vcpus; i++) {
+		if (kcoh_core_vcpu(core, view->id, (uint16_t)i, &vcpu) == 0)
+			json_array_append_new(array, vcpu_json(&vcpu));
+	}
+	return array;
+}
+
+static json_t *windows_json(const struct kcoh_vm_view *view)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++) {
+		bool open = view->windows_open & 1u << i;
+
+		json_array_append_new(
+			array, json_pack("{s:s, s:b, s:o, s:o, s:o}", "class", kcoh_window_name(i),
+					 "open", (int)open, "since_ns",
+					 open ? number(view->window_since_ns[i]) : json_null(),
+					 "count", number(view->windows[i]), "closed_ns",
+					 number(view->window_ns[i])));
+	}
+	return array;
+}
+
+static json_t *epoch_json(const struct kcoh_vm_view *view)
+{
+	if (!view->in_epoch)
+		return json_null();
+	return json_pack("{s:o, s:b}", "since_ns", number(view->epoch_since_ns), "armed",
+			 (int)view->armed);
+}
+
+static json_t *exits_json(const uint64_t *exits)
+{
+	json_t *classes = json_object();
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; exits && i < KCOH_EXIT_CLASSES; i++) {
+		if (exits[i])
+			json_object_set_new(classes, kcoh_exit_class_name(i), number(exits[i]));
+		total += exits[i];
+	}
+	return json_pack("{s:o, s:o}", "total", exits ? number(total) : json_null(), "classes",
+			 classes);
+}
+
+static void add_verdict(json_t *o, const struct kcoh_verdict *verdict)
+{
+	json_object_set_new(o, "verdict", json_string(kcoh_verdict_name(verdict->kind)));
+	json_object_set_new(o, "reason", json_string(kcoh_reason_name(verdict->reason)));
+	json_object_set_new(o, "sentence", json_string(kcoh_reason_sentence(verdict->reason)));
+	json_object_set_new(o, "since_ns", number(verdict->since_ns));
+	json_object_set_new(o, "until_ns",
+			    verdict->until_ns ? number(verdict->until_ns) : json_null());
+}
+
+static json_t *ident_json(const struct kcoh_ident *ident)
+{
+	return json_pack("{s:o, s:s, s:o, s:o, s:s}", "id", number(ident->id), "name", ident->name,
+			 "uuid", *ident->uuid ? json_string(ident->uuid) : json_null(), "pid",
+			 number(ident->pid), "comm", ident->comm);
+}
+
+json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_verdict *verdict)
+{
+	json_t *o = ident_json(ident);
+
+	if (o)
+		add_verdict(o, verdict);
+	return o;
+}
+
+static json_t *states_json(const struct kcoh_vm_view *view)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "cached", number(view->vcpus_cached), "uncached",
+			 number(view->vcpus_uncached), "off", number(view->vcpus_off), "unknown",
+			 number(view->vcpus_unknown));
+}
+
+json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
+{
+	const struct kcoh_vm_view *view = facts->view;
+	json_t *o = ident_json(facts->ident);
+	json_t *verdict = json_object();
+
+	if (!o || !verdict) {
+		json_decref(o);
+		json_decref(verdict);
+		return NULL;
+	}
+	add_verdict(verdict, &view->verdict);
+	json_object_set_new(o, "vcpus", vcpus_json(facts->core, view));
+	json_object_set_new(o, "vcpu_states", states_json(view));
+	json_object_set_new(o, "slots", number(view->slots));
+	json_object_set_new(o, "ram_bytes", number(view->ram_pages * facts->page_size));
+	json_object_set_new(o, "logged_bytes", number(view->logged_pages * facts->page_size));
+	json_object_set_new(o, "epoch", epoch_json(view));
+	json_object_set_new(o, "epochs", number(view->epochs));
+	json_object_set_new(o, "windows", windows_json(view));
+	json_object_set_new(o, "toggles", number(view->toggles));
+	json_object_set_new(o, "phase", json_string(kcoh_phase_name(view->phase)));
+	json_object_set_new(o, "strategy", json_string(kcoh_strategy_name(view->strategy)));
+	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));
+	json_object_set_new(o, "verdict", verdict);
+	json_object_set_new(o, "exits", exits_json(facts->exits));
+	return o;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vm_json.h - a VM and its verdict as JSON, for /v1/vms.
+ */
+#ifndef KCOH_VM_JSON_H
+#define KCOH_VM_JSON_H
+
+#include <jansson.h>
+
+#include "core/core.h"
+#include "feed/feed.h"
+#include "names/roster.h"
+
+struct kcoh_vm_facts {
+	const struct kcoh_ident *ident;
+	const struct kcoh_vm_view *view;
+	const struct kcoh_core *core; /* for its vCPUs */
+	const uint64_t *exits; /* by class, KCOH_EXIT_CLASSES of them; NULL: not counted */
+	uint32_t page_size; /* bytes */
+};
+
+/* New references, or NULL without memory. */
+json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts);
+json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_verdict *verdict);
+
+#endif
