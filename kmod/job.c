@@ -10,7 +10,8 @@
  *
  * Life: a job holds its task and its VM from the moment it is queued. A thread may sleep for ever with a job
  * pending, so a VM whose file is closed takes its jobs back (kcoh_jobs_abandon), and unloading takes all
- * of them back without waiting for anybody.
+ * of them back without waiting for anybody. The exception is must_run: a harvest that was noted is cleaned;
+ * its thread is on the way out of an ioctl, so that wait is short.
  */
 #include <linux/kvm_host.h>
 #include <linux/rcupdate.h>
@@ -22,18 +23,6 @@
 
 #include "kcoh.h"
 
-struct kcoh_job {
-	struct callback_head work;
-	struct list_head list;
-	struct task_struct *task;
-	struct kvm *kvm;
-	struct kvm_vcpu *vcpu;
-	kcoh_job_fn fn;
-	refcount_t ref;
-	bool started; /* fn runs or ran: a new request needs a new job */
-	bool abandoned;
-};
-
 static LIST_HEAD(jobs);
 static DEFINE_SPINLOCK(jobs_lock); /* the list, and started/abandoned of its members */
 static DECLARE_WAIT_QUEUE_HEAD(jobs_wait);
@@ -42,7 +31,7 @@ static void job_put(struct kcoh_job *job)
 {
 	if (refcount_dec_and_test(&job->ref)) {
 		put_task_struct(job->task);
-		kfree(job);
+		job->release(job);
 	}
 }
 
@@ -69,28 +58,59 @@ static void job_run(struct callback_head *work)
 	spin_unlock_irqrestore(&jobs_lock, flags);
 
 	if (!(current->flags & PF_EXITING))
-		job->fn(job->kvm, job->vcpu);
+		job->fn(job);
 	job_finish(job);
 }
 
-static bool job_merge(const struct kcoh_job *new)
+int kcoh_job_submit(struct kcoh_job *job)
+{
+	unsigned long flags;
+
+	refcount_set(&job->ref, 1);
+	job->started = job->abandoned = false;
+	init_task_work(&job->work, job_run);
+	get_task_struct(job->task);
+	kvm_get_kvm(job->kvm);
+	spin_lock_irqsave(&jobs_lock, flags);
+	list_add_tail(&job->list, &jobs);
+	spin_unlock_irqrestore(&jobs_lock, flags);
+	if (!task_work_add(job->task, &job->work, TWA_RESUME))
+		return 0;
+	job_finish(
+		job); /* the task is exiting; the caller keeps the VM, so it is not put last here */
+	return -ESRCH;
+}
+
+/* True if what is asked for is pending already. One that started is too late: it may have read the old state. */
+static bool job_is_pending(const struct task_struct *task, const struct kvm_vcpu *vcpu,
+			   const struct kvm *kvm, kcoh_job_fn fn)
 {
 	struct kcoh_job *job;
+	unsigned long flags;
+	bool pending = false;
 
+	spin_lock_irqsave(&jobs_lock, flags);
 	list_for_each_entry(job, &jobs, list) {
-		if (job->task == new->task && job->kvm == new->kvm && job->vcpu == new->vcpu &&
-		    job->fn == new->fn && !job->started && !job->abandoned)
-			return true;
+		if (job->task == task && job->kvm == kvm && job->vcpu == vcpu && job->fn == fn &&
+		    !job->started && !job->abandoned)
+			pending = true;
 	}
-	return false;
+	spin_unlock_irqrestore(&jobs_lock, flags);
+	return pending;
+}
+
+static void job_free(struct kcoh_job *job)
+{
+	kfree(job);
 }
 
 int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *vcpu, kcoh_job_fn fn)
 {
-	struct kcoh_job *job = kzalloc(sizeof(*job), GFP_ATOMIC | __GFP_NOWARN);
-	unsigned long flags;
-	bool merged;
+	struct kcoh_job *job;
 
+	if (job_is_pending(task, vcpu, kvm, fn))
+		return 0;
+	job = kzalloc(sizeof(*job), GFP_ATOMIC | __GFP_NOWARN);
 	if (!job) {
 		atomic64_inc(&kcoh_count.no_memory);
 		return -ENOMEM;
@@ -99,26 +119,8 @@ int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *v
 	job->kvm = kvm;
 	job->vcpu = vcpu;
 	job->fn = fn;
-	refcount_set(&job->ref, 1);
-	init_task_work(&job->work, job_run);
-
-	spin_lock_irqsave(&jobs_lock, flags);
-	merged = job_merge(job);
-	if (!merged) {
-		get_task_struct(task);
-		kvm_get_kvm(kvm);
-		list_add_tail(&job->list, &jobs);
-	}
-	spin_unlock_irqrestore(&jobs_lock, flags);
-	if (merged) {
-		kfree(job);
-		return 0;
-	}
-	if (!task_work_add(task, &job->work, TWA_RESUME))
-		return 0;
-	job_finish(
-		job); /* the task is exiting; the caller keeps the VM, so it is not put last here */
-	return -ESRCH;
+	job->release = job_free;
+	return kcoh_job_submit(job);
 }
 
 static bool jobs_imminent(const struct kvm *kvm)
@@ -194,7 +196,7 @@ static bool jobs_mark_abandoned(const struct kvm *kvm)
 
 	spin_lock_irqsave(&jobs_lock, flags);
 	list_for_each_entry(job, &jobs, list) {
-		if ((!kvm || job->kvm == kvm) && !job->started) {
+		if ((!kvm || job->kvm == kvm) && !job->started && !job->must_run) {
 			job->abandoned = true;
 			any = true;
 		}

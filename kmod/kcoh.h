@@ -21,6 +21,7 @@
 #include <linux/atomic.h>
 #include <linux/kvm_host.h>
 #include <linux/mutex.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/xarray.h>
 
@@ -32,17 +33,38 @@
 struct kcoh_counters {
 	atomic64_t epochs, arms, disarms, traps, toggles, set_way, set_way_yields;
 	atomic64_t arm_late, no_memory, vms, vcpus_armed;
+	atomic64_t harvests, pages_protected, pages_cleaned, pages_absent, pages_no_ram;
+	atomic64_t pages_unclean, pages_marked, whole_slots;
 };
 extern struct kcoh_counters kcoh_count;
 
 /* job.c: work that runs in a chosen thread before it is back in user mode or in the guest. */
 struct kcoh_job;
-typedef void (*kcoh_job_fn)(struct kvm *kvm, struct kvm_vcpu *vcpu);
+typedef void (*kcoh_job_fn)(struct kcoh_job *job);
+
+struct kcoh_job {
+	/* The submitter's: */
+	struct task_struct *task;
+	struct kvm *kvm;
+	struct kvm_vcpu *vcpu; /* or NULL */
+	kcoh_job_fn fn; /* not called if the task dies first */
+	void (*release)(struct kcoh_job *job); /* the last reference is gone; atomic */
+	bool must_run; /* never taken back */
+	/* job.c's: */
+	struct callback_head work;
+	struct list_head list;
+	refcount_t ref;
+	bool started; /* fn runs or ran: a new request needs a new job */
+	bool abandoned;
+};
 
 /*
- * Queues fn(kvm, vcpu) on task. The caller keeps kvm alive during the call; the job then holds its own
- * reference. Atomic context is fine. Not run if the task dies first. At most one job per (task, vcpu, fn)
- * is pending: a second one is merged into it. 0, -ENOMEM (counted), or -ESRCH: the task is exiting.
+ * Queues a job whose first part is filled in. The caller keeps task and VM alive during the call; the job then
+ * holds its own references. Atomic context is fine. 0, or -ESRCH: the task is exiting (release is called).
+ */
+int kcoh_job_submit(struct kcoh_job *job);
+/*
+ * Allocates and submits one, unless the same is pending. 0, -ESRCH as above, or -ENOMEM (counted).
  */
 int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *vcpu,
 		   kcoh_job_fn fn);
@@ -92,15 +114,26 @@ void kcoh_vm_exit(void);
 
 /* trap.c: the trap on SCTLR_EL1 writes in dirty epochs. */
 int kcoh_trap_init(void);
-void kcoh_trap_exit(void);
+void kcoh_trap_stop(void); /* kcoh_enabled is false; hooks off, nothing is queued any more */
+void kcoh_trap_exit(void); /* after kcoh_jobs_exit() */
 /* Applies kcoh_wanted() to every VM. 0 or -ENOMEM. May sleep. */
 int kcoh_trap_resync(void);
 u64 kcoh_trap_misses(void);
+
+/* harvest.c: cleaning what a harvest returns. */
+int kcoh_harvest_init(void);
+void kcoh_harvest_stop(void); /* nothing is queued any more */
+void kcoh_harvest_exit(void); /* after kcoh_jobs_exit() */
+u64 kcoh_harvest_misses(void);
+/* Dirty logging of a slot starts: cleans it if this VMM will send pages that no harvest returns. In an ioctl. */
+void kcoh_harvest_log_starts(struct kvm *kvm, const struct kvm_memory_slot *slot);
 
 /* main.c */
 extern bool kcoh_enabled; /* parameter */
 /* True if traps are to be set at all: enabled, and the host needs it or was told to observe. */
 bool kcoh_wanted(void);
+/* True if harvests are to be cleaned: enabled, auto=clean, and the host needs it. */
+bool kcoh_cleaning(void);
 u32 kcoh_host_features(void); /* KCOH_HOST_* */
 u32 kcoh_state(void); /* enum kcoh_module_state */
 

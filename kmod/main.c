@@ -5,6 +5,8 @@
  *   job.c      work that runs in a chosen thread before it is back in user mode or in the guest
  *   vm.c       the VMs and vCPUs that we keep something about
  *   trap.c     the trap on SCTLR_EL1 writes in dirty epochs
+ *   harvest.c  cleaning of what a harvest returns
+ *   clean.c    the cache maintenance itself
  *   dev.c      /dev/kcoh
  *   trace.h    tracepoints kcoh:*
  *   compat/    all that depends on the kernel at hand
@@ -50,6 +52,32 @@ module_param(observe, bool, 0444);
 MODULE_PARM_DESC(observe,
 		 "1 traps in dirty epochs even where the CPU has S2FWB and nothing needs repair");
 
+enum auto_strategy { AUTO_NONE, AUTO_CLEAN };
+static const char *const auto_names[] = { "none", "clean" };
+static int auto_strategy = AUTO_CLEAN;
+
+static int auto_set(const char *val, const struct kernel_param *kp)
+{
+	int i = __sysfs_match_string(auto_names, ARRAY_SIZE(auto_names), val);
+
+	if (i < 0)
+		return i;
+	WRITE_ONCE(auto_strategy, i);
+	return 0;
+}
+
+static int auto_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", auto_names[READ_ONCE(auto_strategy)]);
+}
+
+static const struct kernel_param_ops auto_ops = {
+	.set = auto_set,
+	.get = auto_get,
+};
+module_param_cb(auto, &auto_ops, NULL, 0644);
+MODULE_PARM_DESC(auto, "clean: every harvest of every VM is cleaned; none: nothing is");
+
 static bool has_s2fwb(void)
 {
 	return cpus_have_final_cap(ARM64_HAS_STAGE2_FWB);
@@ -58,6 +86,11 @@ static bool has_s2fwb(void)
 bool kcoh_wanted(void)
 {
 	return READ_ONCE(kcoh_enabled) && (observe || !has_s2fwb());
+}
+
+bool kcoh_cleaning(void)
+{
+	return READ_ONCE(kcoh_enabled) && READ_ONCE(auto_strategy) == AUTO_CLEAN && !has_s2fwb();
 }
 
 u32 kcoh_host_features(void)
@@ -70,6 +103,8 @@ u32 kcoh_host_features(void)
 		features |= KCOH_HOST_VHE;
 	if (kcoh_wanted())
 		features |= KCOH_HOST_TRAP;
+	if (kcoh_cleaning())
+		features |= KCOH_HOST_CLEAN;
 	return features;
 }
 
@@ -89,6 +124,15 @@ static int check_host(void)
 	return 0;
 }
 
+static void set_ready(bool value)
+{
+	mutex_lock(&params_lock);
+	ready = value;
+	if (!value)
+		WRITE_ONCE(kcoh_enabled, false);
+	mutex_unlock(&params_lock);
+}
+
 static int __init kcoh_init(void)
 {
 	int err;
@@ -99,33 +143,40 @@ static int __init kcoh_init(void)
 	err = kcoh_compat_init();
 	if (err)
 		return err;
-	err = kcoh_trap_init();
+	err = kcoh_harvest_init();
 	if (err)
 		return err;
+	err = kcoh_trap_init();
+	if (err)
+		goto harvest_exit;
 	err = kcoh_dev_init();
 	if (err)
 		goto trap_exit;
-	mutex_lock(&params_lock);
-	ready = true;
-	mutex_unlock(&params_lock);
+	set_ready(true);
 	pr_info("ABI %u, %s, %s\n", KCOH_ABI, is_kernel_in_hyp_mode() ? "VHE" : "nVHE",
-		kcoh_state() == KCOH_MODULE_NOT_NEEDED ?
-			"S2FWB: guest RAM is coherent, not needed" :
-			"watching dirty epochs");
+		has_s2fwb() ? "S2FWB: guest RAM is coherent, not needed" : "watching dirty epochs");
 	return 0;
 
 trap_exit:
+	set_ready(false);
+	kcoh_trap_stop();
+harvest_exit:
+	kcoh_harvest_stop();
+	kcoh_jobs_exit();
 	kcoh_trap_exit();
+	kcoh_harvest_exit();
 	return err;
 }
 
 static void __exit kcoh_exit(void)
 {
-	mutex_lock(&params_lock);
-	ready = false;
-	mutex_unlock(&params_lock);
 	kcoh_dev_exit();
+	set_ready(false);
+	kcoh_trap_stop();
+	kcoh_harvest_stop();
+	kcoh_jobs_exit();
 	kcoh_trap_exit();
+	kcoh_harvest_exit();
 }
 
 module_init(kcoh_init);

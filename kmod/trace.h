@@ -94,6 +94,56 @@ TRACE_EVENT(kcoh_toggle,
 		  kcoh_show_state(__entry->now))
 );
 
+/* A harvest was cleaned, in the task that harvested, before it is back in user mode. */
+TRACE_EVENT(kcoh_harvest,
+	TP_PROTO(struct kvm *kvm, u32 slot_id, u64 protected, u64 cleaned, u64 absent,
+		 u64 no_ram, u64 unclean, u64 ns),
+	TP_ARGS(kvm, slot_id, protected, cleaned, absent, no_ram, unclean, ns),
+	TP_STRUCT__entry(
+		__field(u64, protected)
+		__field(u64, cleaned)
+		__field(u64, absent)
+		__field(u64, no_ram)
+		__field(u64, unclean)
+		__field(u64, ns)
+		__field(u32, vm)
+		__field(u32, slot_id)
+	),
+	TP_fast_assign(
+		__entry->protected = protected;
+		__entry->cleaned = cleaned;
+		__entry->absent = absent;
+		__entry->no_ram = no_ram;
+		__entry->unclean = unclean;
+		__entry->ns = ns;
+		__entry->vm = kvm->userspace_pid;
+		__entry->slot_id = slot_id;
+	),
+	TP_printk("vm=%u slot=%u protected=%llu cleaned=%llu absent=%llu no_ram=%llu unclean=%llu ns=%llu",
+		  __entry->vm, __entry->slot_id, __entry->protected, __entry->cleaned,
+		  __entry->absent, __entry->no_ram, __entry->unclean, __entry->ns)
+);
+
+/* A run of pages was cleaned and invalidated to the PoC; the maintenance is complete. */
+TRACE_EVENT(kcoh_clean,
+	TP_PROTO(struct kvm *kvm, u32 slot_id, u64 gfn, u64 pages),
+	TP_ARGS(kvm, slot_id, gfn, pages),
+	TP_STRUCT__entry(
+		__field(u64, gfn)
+		__field(u64, pages)
+		__field(u32, vm)
+		__field(u32, slot_id)
+	),
+	TP_fast_assign(
+		__entry->gfn = gfn;
+		__entry->pages = pages;
+		__entry->vm = kvm->userspace_pid;
+		__entry->slot_id = slot_id;
+	),
+	TP_printk("vm=%u slot=%u gfn=0x%llx pages=%llu", __entry->vm, __entry->slot_id,
+		  __entry->gfn, __entry->pages)
+);
+
 #endif
 
 #undef TRACE_INCLUDE_PATH

@@ -66,9 +66,10 @@ static bool is_own_thread(struct kvm_vcpu *vcpu)
 }
 
 /* Job in the vCPU's thread: brings its TVM in line with what its VM wants. */
-static void sync_vcpu(struct kvm *kvm, struct kvm_vcpu *vcpu)
+static void sync_vcpu(struct kcoh_job *job)
 {
-	struct kcoh_vm *vm = kcoh_vm_held(kvm);
+	struct kvm_vcpu *vcpu = job->vcpu;
+	struct kcoh_vm *vm = kcoh_vm_held(job->kvm);
 	struct kcoh_vcpu *record = vm ? kcoh_vcpu_get(vm, vcpu) : NULL;
 	bool was_armed, arm;
 	u64 sctlr;
@@ -197,8 +198,9 @@ static void epoch_end(struct kcoh_vm *vm, struct kvm *kvm, const struct logged *
 }
 
 /* Job in the thread whose ioctl changed a memslot. */
-static void sync_epoch(struct kvm *kvm, struct kvm_vcpu *unused)
+static void sync_epoch(struct kcoh_job *job)
 {
+	struct kvm *kvm = job->kvm;
 	struct logged logged = logged_count(kvm);
 	bool epoch = kcoh_epoch_covers_ram(logged.pages, logged.total);
 	struct kcoh_vm *vm = epoch ? kcoh_vm_get(kvm) : kcoh_vm_held(kvm);
@@ -225,6 +227,8 @@ static void on_commit(const struct kcoh_hook_args *args)
 	u32 was = old ? old->flags : 0, now = new ? new->flags : 0;
 	bool known;
 
+	if (now & ~was & KVM_MEM_LOG_DIRTY_PAGES)
+		kcoh_harvest_log_starts(kvm, new);
 	rcu_read_lock();
 	known = kcoh_vm_find(kvm);
 	rcu_read_unlock();
@@ -449,19 +453,24 @@ int kcoh_trap_init(void)
 	return err;
 }
 
-/* The trap is given back by every vCPU that passes by; one that sleeps keeps it until KVM takes it. */
-void kcoh_trap_exit(void)
+/*
+ * The trap is given back by every vCPU that passes by; one that sleeps keeps it until KVM takes it. Nothing new
+ * is queued from here on.
+ */
+void kcoh_trap_stop(void)
 {
-	s64 left;
-
-	kcoh_enabled = false;
 	kcoh_trap_resync();
 	kcoh_vm_each(vm_settle);
 	tracepoint_probe_unregister(toggle_tp, on_toggle, NULL);
 	hooks_detach();
 	tracepoint_synchronize_unregister();
-	kcoh_jobs_exit();
-	left = atomic64_read(&kcoh_count.vcpus_armed);
+}
+
+/* After kcoh_jobs_exit(). */
+void kcoh_trap_exit(void)
+{
+	s64 left = atomic64_read(&kcoh_count.vcpus_armed);
+
 	if (left)
 		pr_info("%lld sleeping vCPUs keep the trap until KVM takes it at their next "
 			"trapped write\n",

@@ -9,6 +9,7 @@
 #ifdef HAVE_KVM_NESTED_H
 #include <asm/kvm_nested.h>
 #endif
+#include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/string.h>
 
@@ -86,6 +87,16 @@ static bool match_work(struct callback_head *work, void *data)
 bool kcoh_task_work_cancel(struct task_struct *task, struct callback_head *work)
 {
 	return cancel_match(task, match_work, work) == work;
+}
+
+/* No FOLL_WRITE: it would break copy-on-write. */
+long kcoh_pages_get(struct mm_struct *mm, unsigned long hva, unsigned long n, struct page **pages)
+{
+#ifdef HAVE_GUP_REMOTE_VMAS
+	return get_user_pages_remote(mm, hva, n, FOLL_NOFAULT, pages, NULL, NULL);
+#else
+	return get_user_pages_remote(mm, hva, n, FOLL_NOFAULT, pages, NULL);
+#endif
 }
 
 struct tracepoint_search {

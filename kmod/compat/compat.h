@@ -68,6 +68,12 @@ bool kcoh_vcpu_nested(struct kvm_vcpu *vcpu);
 /* Takes a queued task work back: true if it will not run, false if it ran, runs or was never queued. */
 bool kcoh_task_work_cancel(struct task_struct *task, struct callback_head *work);
 
+/*
+ * Up to n pages of mm from hva on that are populated, with a reference each (put_page): how many, from the first
+ * on; 0 or a negative errno if the first is not. Faults nothing in. mmap lock held for reading.
+ */
+long kcoh_pages_get(struct mm_struct *mm, unsigned long hva, unsigned long n, struct page **pages);
+
 /* A tracepoint of the kernel by name, or NULL. May sleep. */
 struct tracepoint *kcoh_tracepoint_find(const char *name);
 

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * harvest.c - clean what a harvest returns, before anybody reads it.
+ *
+ * The rule: a page that a harvest returned is cleaned and invalidated after its write-protection and the
+ * TLB invalidation are complete, and before the thread that harvested it is back in user mode. Whatever that
+ * thread then reads is at least as new as the write-protect; a later write faults and is harvested again.
+ *
+ *   VMM thread   KVM_CLEAR_DIRTY_LOG -> KVM write-protects 64 pages at a time, under mmu_lock:
+ *                kvm_arch_mmu_enable_log_dirty_pt_masked() -> on_protect() notes slot, offset and mask
+ *                -> KVM invalidates the TLBs -> the ioctl returns -> harvest_clean(), a job of this very
+ *                thread, cleans exactly what was noted -> user mode
+ *
+ * All three kinds of harvest (GET with automatic protect, CLEAR, dirty ring reset) pass that one function.
+ *
+ * What is noted belongs to the task and the ioctl that noted it, never to another harvester: cleaning somebody
+ * else's pages before their TLB invalidation would be no cleaning at all. on_protect() is atomic and runs once per
+ * 64 pages, so it takes a set prepared beforehand and merges neighbours: a whole slot whose pages are all dirty is
+ * one span. A set that is full cleans what lies between, or every logged slot. With no memory for a set the pages
+ * are marked dirty again on the spot, so that the VMM cannot end without asking for them once more.
+ *
+ * Where the VMM sends pages that no harvest returned (everything but manual protect with INITIALLY_SET) the slot
+ * is cleaned once when its logging starts, in the same way.
+ */
+#define pr_fmt(fmt) "kcoh: " fmt
+
+#include <linux/hashtable.h>
+#include <linux/kvm_host.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "clean.h"
+#include "kcoh.h"
+#include "trace.h"
+
+#define SPANS 2048 /* of a set: 64 KiB */
+#define SPARE_SETS 2 /* wanted, for the next harvesters */
+#define MAX_SPARE_SETS 16 /* kept when many harvesters are through */
+#define WORD_PAGES 64
+
+/* `words` times 64 pages with the same mask, from a page of a slot on. */
+struct span {
+	u64 gfn;
+	unsigned long hva;
+	u64 mask;
+	u32 words;
+	u32 slot_id;
+};
+
+/* What one ioctl of one task write-protected. */
+struct harvest {
+	struct kcoh_job job;
+	struct hlist_node node; /* in `open` while it may still grow, keyed by task */
+	struct list_head spare; /* in `spares` while unused */
+	u64 protected_pages;
+	u32 used;
+	bool whole; /* more than fits: clean every logged slot */
+	struct span span[SPANS];
+};
+
+static DEFINE_HASHTABLE(open, 6);
+static LIST_HEAD(spares);
+static unsigned int spares_n;
+static DEFINE_SPINLOCK(harvest_lock); /* open, spares */
+
+static struct harvest *open_find(const struct kvm *kvm)
+{
+	struct harvest *h;
+
+	hash_for_each_possible(open, h, node, (unsigned long)current) {
+		if (h->job.task == current && h->job.kvm == kvm)
+			return h;
+	}
+	return NULL;
+}
+
+/* It does not grow any more: what its task write-protects from here on is another harvest. */
+static void open_close(struct harvest *h)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&harvest_lock, flags);
+	hash_del(&h->node);
+	spin_unlock_irqrestore(&harvest_lock, flags);
+}
+
+static struct harvest *spare_take(void)
+{
+	struct harvest *h = list_first_entry_or_null(&spares, struct harvest, spare);
+
+	if (h) {
+		list_del(&h->spare);
+		spares_n--;
+	}
+	return h;
+}
+
+/* Returns h if it is not wanted. */
+static struct harvest *spare_put(struct harvest *h, unsigned int limit)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&harvest_lock, flags);
+	if (spares_n < limit) {
+		list_add(&h->spare, &spares);
+		spares_n++;
+		h = NULL;
+	}
+	spin_unlock_irqrestore(&harvest_lock, flags);
+	return h;
+}
+
+static struct harvest *spare_get(void)
+{
+	struct harvest *h;
+	unsigned long flags;
+
+	spin_lock_irqsave(&harvest_lock, flags);
+	h = spare_take();
+	spin_unlock_irqrestore(&harvest_lock, flags);
+	return h;
+}
+
+/* In process context: so that the hook, which is not, finds one. */
+static void spares_fill(void)
+{
+	while (READ_ONCE(spares_n) < SPARE_SETS) {
+		struct harvest *h = kmalloc(sizeof(*h), GFP_KERNEL | __GFP_NOWARN);
+
+		if (!h) {
+			atomic64_inc(&kcoh_count.no_memory);
+			return;
+		}
+		kfree(spare_put(h, SPARE_SETS));
+	}
+}
+
+static void harvest_release(struct kcoh_job *job)
+{
+	struct harvest *h = container_of(job, struct harvest, job);
+
+	open_close(h);
+	kfree(spare_put(h, MAX_SPARE_SETS));
+}
+
+/* Neighbours with the same mask become one span; a full set grows by cleaning what lies between, too. */
+static void harvest_add(struct harvest *h, const struct kvm_memory_slot *slot, u64 offset, u64 mask)
+{
+	u64 gfn = slot->base_gfn + offset;
+	struct span *last = h->used ? &h->span[h->used - 1] : NULL;
+	bool same_slot = last && last->slot_id == slot->id && last->gfn <= gfn;
+
+	h->protected_pages += hweight64(mask);
+	if (same_slot && last->mask == mask && gfn == last->gfn + last->words * (u64)WORD_PAGES) {
+		last->words++;
+	} else if (h->used < SPANS) {
+		h->span[h->used++] = (struct span){
+			.gfn = gfn,
+			.hva = slot->userspace_addr + (offset << PAGE_SHIFT),
+			.mask = mask,
+			.words = 1,
+			.slot_id = slot->id,
+		};
+	} else if (same_slot) {
+		last->mask = ~0ull;
+		last->words = DIV_ROUND_UP(gfn + WORD_PAGES - last->gfn, WORD_PAGES);
+	} else {
+		h->whole = true;
+	}
+}
+
+struct clean_ctx {
+	struct kvm *kvm;
+	u32 slot_id;
+};
+
+static void on_cleaned(u64 gfn, u64 pages, void *data)
+{
+	struct clean_ctx *ctx = data;
+
+	trace_kcoh_clean(ctx->kvm, ctx->slot_id, gfn, pages);
+}
+
+/* The stream cannot end without another try at this page. The dirty ring has no bitmap to mark. */
+static void on_unclean(u64 gfn, void *data)
+{
+	struct clean_ctx *ctx = data;
+	struct kvm_memory_slot *slot;
+
+	mutex_lock(&ctx->kvm->slots_lock);
+	slot = __gfn_to_memslot(kvm_memslots(ctx->kvm), gfn);
+	if (slot && slot->dirty_bitmap) {
+		set_bit_le(gfn - slot->base_gfn, slot->dirty_bitmap);
+		atomic64_inc(&kcoh_count.pages_marked);
+	}
+	mutex_unlock(&ctx->kvm->slots_lock);
+}
+
+static void span_clean(struct kvm *kvm, const struct span *r, struct kcoh_cleaned *sum)
+{
+	struct clean_ctx ctx = { .kvm = kvm, .slot_id = r->slot_id };
+	struct kcoh_clean_report report = { on_cleaned, on_unclean, &ctx };
+	u32 i;
+
+	for (i = 0; i < r->words; i++)
+		kcoh_clean_word(current->mm, r->hva + ((unsigned long)i * WORD_PAGES << PAGE_SHIFT),
+				r->mask, r->gfn + (u64)i * WORD_PAGES, &report, sum);
+}
+
+/* A slot as spans: its words, and what is left over. */
+static void slot_clean(struct kvm *kvm, const struct span *slot, u64 pages,
+		       struct kcoh_cleaned *sum)
+{
+	struct span r = *slot;
+
+	r.mask = ~0ull;
+	r.words = pages / WORD_PAGES;
+	span_clean(kvm, &r, sum);
+	if (pages % WORD_PAGES) {
+		r.gfn += (u64)r.words * WORD_PAGES;
+		r.hva += (unsigned long)r.words * WORD_PAGES << PAGE_SHIFT;
+		r.mask = GENMASK_ULL(pages % WORD_PAGES - 1, 0);
+		r.words = 1;
+		span_clean(kvm, &r, sum);
+	}
+}
+
+/* The logged slot with the smallest id from *id on, as a span; its pages, or 0: there is none. */
+static u64 logged_slot_next(struct kvm *kvm, u32 id, struct span *ret_slot)
+{
+	struct kvm_memory_slot *slot;
+	u64 pages = 0;
+	int idx, bkt;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	kvm_for_each_memslot(slot, bkt, kvm_memslots(kvm)) {
+		if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES) || (u32)slot->id < id ||
+		    (pages && (u32)slot->id > ret_slot->slot_id))
+			continue;
+		ret_slot->slot_id = slot->id;
+		ret_slot->gfn = slot->base_gfn;
+		ret_slot->hva = slot->userspace_addr;
+		pages = slot->npages;
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	return pages;
+}
+
+static void logged_slots_clean(struct kvm *kvm, struct kcoh_cleaned *sum)
+{
+	struct span slot;
+	u32 id = 0;
+	u64 pages;
+
+	while ((pages = logged_slot_next(kvm, id, &slot))) {
+		atomic64_inc(&kcoh_count.whole_slots);
+		slot_clean(kvm, &slot, pages, sum);
+		id = slot.slot_id + 1;
+	}
+}
+
+static void harvest_count(const struct harvest *h, const struct kcoh_cleaned *sum)
+{
+	atomic64_inc(&kcoh_count.harvests);
+	atomic64_add(h->protected_pages, &kcoh_count.pages_protected);
+	atomic64_add(sum->cleaned, &kcoh_count.pages_cleaned);
+	atomic64_add(sum->absent, &kcoh_count.pages_absent);
+	atomic64_add(sum->no_ram, &kcoh_count.pages_no_ram);
+	atomic64_add(sum->unclean, &kcoh_count.pages_unclean);
+}
+
+/* Job of the task that harvested, after its ioctl and before user mode. */
+static void harvest_clean(struct kcoh_job *job)
+{
+	struct harvest *h = container_of(job, struct harvest, job);
+	struct kcoh_cleaned sum = {};
+	u64 start = ktime_get_ns();
+	u32 i;
+
+	open_close(h);
+	for (i = 0; i < h->used; i++)
+		span_clean(job->kvm, &h->span[i], &sum);
+	if (h->whole)
+		logged_slots_clean(job->kvm, &sum);
+	harvest_count(h, &sum);
+	trace_kcoh_harvest(job->kvm, h->used ? h->span[0].slot_id : 0, h->protected_pages,
+			   sum.cleaned, sum.absent, sum.no_ram, sum.unclean + sum.cut_short,
+			   ktime_get_ns() - start);
+	spares_fill();
+}
+
+/* The set of the current task's ioctl, made if this is its first; NULL: there is none to be had. */
+static struct harvest *harvest_current(struct kvm *kvm)
+{
+	struct harvest *h;
+	unsigned long flags;
+	bool new = false;
+
+	spin_lock_irqsave(&harvest_lock, flags);
+	h = open_find(kvm);
+	if (!h) {
+		h = spare_take();
+		new = h;
+	}
+	if (new) {
+		h->used = 0;
+		h->whole = false;
+		h->protected_pages = 0;
+		h->job = (struct kcoh_job){
+			.task = current,
+			.kvm = kvm,
+			.fn = harvest_clean,
+			.release = harvest_release,
+			.must_run = true,
+		};
+		hash_add(open, &h->node, (unsigned long)current);
+	}
+	spin_unlock_irqrestore(&harvest_lock, flags);
+	if (new &&kcoh_job_submit(&h->job))
+		return NULL; /* this task is on its way out: it reads nothing any more */
+	if (!h)
+		atomic64_inc(&kcoh_count.no_memory);
+	return h;
+}
+
+/* Nowhere to note them: what was just taken from the dirty log goes back into it. */
+static void mark_dirty_again(const struct kvm_memory_slot *slot, u64 offset, u64 mask)
+{
+	atomic64_add(hweight64(mask), &kcoh_count.pages_unclean);
+	if (!slot->dirty_bitmap)
+		return; /* the dirty ring has nothing to mark */
+	for (; mask; mask &= mask - 1) {
+		set_bit_le(offset + __ffs64(mask), slot->dirty_bitmap);
+		atomic64_inc(&kcoh_count.pages_marked);
+	}
+}
+
+/* kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, slot, offset, mask), under mmu_lock, before the TLBI. */
+static void on_protect(const struct kcoh_hook_args *args)
+{
+	struct kvm *kvm = (struct kvm *)args->arg[0];
+	const struct kvm_memory_slot *slot = (const struct kvm_memory_slot *)args->arg[1];
+	struct harvest *h;
+
+	if (!kcoh_cleaning())
+		return;
+	h = harvest_current(kvm);
+	if (h)
+		harvest_add(h, slot, args->arg[2], args->arg[3]);
+	else if (!(current->flags & PF_EXITING))
+		mark_dirty_again(slot, args->arg[2], args->arg[3]);
+}
+
+void kcoh_harvest_log_starts(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+	u64 offset;
+	struct harvest *h;
+
+	/* A read-only slot is written by the host alone, through its caches. */
+	if (!kcoh_cleaning() || (slot->flags & KVM_MEM_READONLY) ||
+	    kvm_dirty_log_manual_protect_and_init_set(kvm))
+		return;
+	h = harvest_current(kvm);
+	if (!h)
+		return;
+	for (offset = 0; offset < slot->npages; offset += WORD_PAGES) {
+		u64 left = slot->npages - offset;
+
+		harvest_add(h, slot, offset, left < WORD_PAGES ? GENMASK_ULL(left - 1, 0) : ~0ull);
+	}
+}
+
+static struct kcoh_hook protect_hook = {
+	.name = "kvm_arch_mmu_enable_log_dirty_pt_masked",
+	.fn = on_protect,
+};
+
+u64 kcoh_harvest_misses(void)
+{
+	return kcoh_hook_missed(&protect_hook);
+}
+
+/* No new harvests from here on; those noted are cleaned by their tasks (kcoh_jobs_exit waits for them). */
+void kcoh_harvest_stop(void)
+{
+	kcoh_hook_detach(&protect_hook);
+}
+
+/* After kcoh_jobs_exit(). */
+void kcoh_harvest_exit(void)
+{
+	struct harvest *h;
+
+	while ((h = spare_get()))
+		kfree(h);
+}
+
+int kcoh_harvest_init(void)
+{
+	int err;
+
+	kcoh_clean_init();
+	spares_fill();
+	err = kcoh_hook_attach(&protect_hook);
+	if (err) {
+		pr_err("cannot hook %s on this kernel (%d)\n", protect_hook.name, err);
+		kcoh_harvest_exit();
+	}
+	return err;
+}
