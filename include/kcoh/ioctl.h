@@ -56,4 +56,79 @@ struct kcoh_stats {
 #define KCOH_IOC_HELLO _IOWR('k', 0x80, struct kcoh_hello)
 #define KCOH_IOC_STATS _IOR('k', 0x81, struct kcoh_stats)
 
+/*
+ * A VM as a file. KCOH_IOC_VM takes the number of a file descriptor of the caller that is a KVM VM (the daemon gets
+ * QEMU's by pidfd_getfd; it may be closed again at once) and returns a new descriptor, or
+ *   -EBADF   not a KVM VM          -EBUSY   somebody else has this VM
+ *
+ * The new file holds nothing of the VM: when the VM dies it turns dead (POLLHUP; ioctls answer -ENODEV). What was
+ * asked for through it ends when it is closed, except that a running epoch is cleaned to its end.
+ */
+struct kcoh_vm_open {
+	__s32 vm_fd;
+	__u32 flags; /* 0 */
+};
+
+struct kcoh_vm_strategy {
+	__u32 strategy; /* enum kcoh_strategy: OBSERVE or CLEAN; others -EOPNOTSUPP */
+	__u32 flags; /* 0 */
+};
+
+/* Of one VM, since its first epoch or the opening of its file. */
+struct kcoh_vm_status {
+	__u32 epoch; /* 1: most of its RAM is being dirty logged */
+	__u32 armed; /* 1: the trap is wanted */
+	__u32 vcpus; /* online */
+	__u32 vcpus_armed;
+	__u32 cleaning; /* 1: its harvests are cleaned */
+	__u32 pad;
+	__u64 harvests;
+	__u64 pages_protected; /* write-protected by harvests */
+	__u64 pages_cleaned;
+	__u64 pages_absent;
+	__u64 pages_no_ram;
+	__u64 pages_unclean;
+	__u64 journal_lost; /* entries that found the journal full */
+};
+
+/* A range of guest pages, in and out. -EINVAL if it is empty or wraps. */
+struct kcoh_vm_range {
+	__u64 gfn; /* in: the first */
+	__u64 pages; /* in: how many; at most KCOH_RANGE_MAX_PAGES */
+	__u64 done; /* out: cleaned, or marked dirty */
+	__u64 absent; /* out: CLEAN: not populated */
+	__u64 skipped; /* out: in no memslot, no RAM, or (MARK_DIRTY) in a slot that is not logged by bitmap */
+};
+#define KCOH_RANGE_MAX_PAGES (1u << 18)
+
+struct kcoh_vm_vcpu {
+	__u32 index; /* in: vcpu_idx; -ENOENT if there is none */
+	__u32 state; /* out: enum kcoh_cache_state */
+	__u32 armed; /* out: 1 if edges are seen */
+	__u32 loaded; /* out: 1 if it runs right now: state and sctlr are then those of its last exit or edge */
+	__u64 sctlr; /* out: SCTLR_EL1 */
+};
+
+/*
+ * The journal: which pages were cleaned, when. Off until KCOH_VM_JOURNAL gives it room (entries, a power of two up to
+ * 2^20; 0 switches it off); read(2) then returns whole entries, oldest first, without blocking (-EAGAIN: none).
+ * A full journal counts in kcoh_vm_status.journal_lost, and the entry is gone. A page is in it only after
+ * the DSB that completed its cleaning.
+ */
+struct kcoh_journal_entry {
+	__u64 ts_ns; /* CLOCK_MONOTONIC */
+	__u64 gfn;
+	__u64 pages;
+	__u32 slot_id;
+	__u32 tid; /* who cleaned */
+};
+
+#define KCOH_IOC_VM _IOW('k', 0x82, struct kcoh_vm_open)
+#define KCOH_VM_STRATEGY _IOW('k', 0x90, struct kcoh_vm_strategy)
+#define KCOH_VM_STATUS _IOR('k', 0x91, struct kcoh_vm_status)
+#define KCOH_VM_CLEAN _IOWR('k', 0x92, struct kcoh_vm_range)
+#define KCOH_VM_MARK_DIRTY _IOWR('k', 0x93, struct kcoh_vm_range)
+#define KCOH_VM_VCPU _IOWR('k', 0x94, struct kcoh_vm_vcpu)
+#define KCOH_VM_JOURNAL _IOW('k', 0x95, __u32)
+
 #endif
