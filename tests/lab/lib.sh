@@ -46,8 +46,7 @@ same() {
 	if [[ $2 == "$3" ]]; then
 		pass "$1"
 	else
-		fail "$1" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3") |
-			sed -n 's/^</expected, not seen:/p; s/^>/seen, not expected:/p')"
+		fail "$1" "expected:" "$2" "seen:" "$3"
 	fi
 }
 
@@ -73,10 +72,10 @@ s2fwb() {
 
 # --- the module -------------------------------------------------------------------------------------------------
 
-# On a CPU with S2FWB the trap is set on request only.
+# With a CPU that has S2FWB the trap is set on request only.
 module_load() {
-	local params=("$@")
-	! s2fwb || params+=(observe=1)
+	local params=()
+	! s2fwb || params=(observe=1)
 	modprobe kcoh "${params[@]}" || give_up "modprobe kcoh"
 }
 
