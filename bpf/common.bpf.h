@@ -63,6 +63,7 @@ struct vcpu_key {
 
 struct vcpu_rec {
 	__u64 state; /* 64-bit for compare-and-swap */
+	__u64 sctlr; /* sent with it; 0 if not known */
 	__u32 armed; /* the module's trap is set: its edges are complete */
 	__u16 set_way;
 	__u16 set_way_cached;
@@ -114,13 +115,13 @@ struct {
 	__type(value, struct kcoh_exits);
 } kcoh_exits SEC(".maps");
 
-/* Whose an exit slot is: VM id, or 0. */
+/* Whose an exit slot is: VM id, or 0. 64 bits, because that is the step of a mapped array. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KCOH_EXIT_SLOTS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, __u64);
 } kcoh_slots SEC(".maps");
 
 /* Exit slots that nobody has; filled by the loader. */
@@ -206,6 +207,7 @@ static __noinline struct vm_rec *vm_add(struct kvm *kvm, struct task_struct *tas
 	struct kcoh_ev_vm_new *ev;
 	struct vm_rec new = {};
 	struct task_struct *leader;
+	__u64 id;
 
 	if (!s)
 		return NULL;
@@ -221,8 +223,9 @@ static __noinline struct vm_rec *vm_add(struct kvm *kvm, struct task_struct *tas
 			lose(KCOH_LOST_VM);
 		return other; /* another CPU was faster */
 	}
+	id = new.id;
 	if (new.slot)
-		bpf_map_update_elem(&kcoh_slots, &new.slot, &new.id, BPF_ANY);
+		bpf_map_update_elem(&kcoh_slots, &new.slot, &id, BPF_ANY);
 	if (ev_reserve(ev, KCOH_EV_VM_NEW, new.id, KCOH_VCPU_NONE)) {
 		leader = BPF_CORE_READ(task, group_leader);
 		ev->pid = BPF_CORE_READ(task, tgid);

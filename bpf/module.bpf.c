@@ -49,14 +49,16 @@ int kcoh_arm_rt(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)ctx->args[0];
 	__u32 state = ctx->args[2], source = ctx->args[3];
+	__u64 sctlr = state == KCOH_OFF ? 0 : ctx->args[1];
 	struct vcpu_key key = {};
 	struct vcpu_rec *rec = vcpu_of(vcpu, &key);
 
 	if (!rec)
 		return 0;
 	rec->armed = source == KCOH_SRC_TRAP;
-	if (send_vcpu(&key, state, state == KCOH_OFF ? 0 : ctx->args[1], vcpu_tid(vcpu), source))
+	if (send_vcpu(&key, state, sctlr, vcpu_tid(vcpu), source))
 		state = STATE_NEVER;
+	rec->sctlr = sctlr;
 	rec->state = state;
 	return 0;
 }
@@ -78,6 +80,7 @@ int kcoh_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
 	ev->was = ctx->args[3];
 	ev->now = ctx->args[4];
 	ev->source = rec->armed ? KCOH_SRC_TRAP : KCOH_SRC_KVM;
+	rec->sctlr = ev->sctlr;
 	rec->state = ev->now;
 	ev_submit(ev);
 	return 0;

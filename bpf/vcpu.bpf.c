@@ -44,6 +44,7 @@ static __always_inline void sample(struct kvm_vcpu *vcpu, const struct vcpu_key 
 		return;
 	if (send_vcpu(key, state, sctlr, vcpu_tid(vcpu), KCOH_SRC_SAMPLE))
 		state = STATE_NEVER;
+	rec->sctlr = sctlr;
 	rec->state = state;
 }
 
@@ -70,7 +71,8 @@ static __always_inline int vm_gone(struct kvm *kvm)
 	__u64 key = (__u64)kvm;
 	struct vm_rec *vm = bpf_map_lookup_elem(&kcoh_vms, &key);
 	struct kcoh_ev_vm_gone *ev;
-	__u32 id, slot, nobody = 0;
+	__u64 nobody = 0;
+	__u32 id, slot;
 
 	if (!vm)
 		return 0;
@@ -255,6 +257,7 @@ int kvm_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
 	ev->was = was ? KCOH_CACHED : KCOH_UNCACHED;
 	ev->now = now ? KCOH_CACHED : KCOH_UNCACHED;
 	ev->source = KCOH_SRC_KVM;
+	rec->sctlr = 0;
 	rec->state = ev->now;
 	ev_submit(ev);
 	return 0;

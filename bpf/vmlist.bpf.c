@@ -66,7 +66,8 @@ static int walk_node(__u32 i, struct walk *walk)
 
 static int walk_bucket(__u32 i, struct walk *walk)
 {
-	const void *heads = __builtin_preserve_access_index(&walk->slots->id_hash);
+	struct kvm_memslots *slots = walk->slots; /* CO-RE would relocate struct walk, too */
+	const void *heads = __builtin_preserve_access_index(&slots->id_hash);
 
 	walk->node = NULL;
 	bpf_probe_read_kernel(&walk->node, sizeof(walk->node), heads + i * sizeof(walk->node));
@@ -80,12 +81,14 @@ static int walk_bucket(__u32 i, struct walk *walk)
 static __always_inline void walk_slots(struct kvm *kvm, __u32 vm)
 {
 	struct walk walk = { .vm = vm };
+	struct kvm_memslots *slots;
 	int i;
 
 	for (i = 0; i < WALK_TRIES; i++) {
-		walk.slots = BPF_CORE_READ(kvm, memslots[0]);
-		walk.generation = BPF_CORE_READ(walk.slots, generation);
-		walk.node_idx = BPF_CORE_READ(walk.slots, node_idx) & 1;
+		slots = BPF_CORE_READ(kvm, memslots[0]);
+		walk.slots = slots;
+		walk.generation = BPF_CORE_READ(slots, generation);
+		walk.node_idx = BPF_CORE_READ(slots, node_idx) & 1;
 		walk.cut = 0;
 		bpf_loop(128, walk_bucket, &walk, 0);
 		if (BPF_CORE_READ(kvm, memslots[0], generation) == walk.generation && !walk.cut)
@@ -132,14 +135,14 @@ static __always_inline void meet_vcpu(struct kvm_vcpu *vcpu, const struct vm_rec
 		if (run)
 			__sync_val_compare_and_swap(&run->who, 0, who_pack(vm, key.idx));
 		state = rec->state <= KCOH_OFF ? rec->state : KCOH_UNKNOWN;
-		sctlr = 0;
+		sctlr = state == KCOH_UNKNOWN ? 0 : rec->sctlr;
 	}
 	__sync_val_compare_and_swap(&rec->state, STATE_NEVER, state);
 	send_vcpu(&key, state, sctlr, vcpu_tid(vcpu), KCOH_SRC_SAMPLE);
 	/* Its thread may have sent a newer state before ours: then that one is sent again, after it. */
 	last = rec->state;
 	if (last != state && last <= KCOH_OFF)
-		send_vcpu(&key, last, 0, vcpu_tid(vcpu), KCOH_SRC_SAMPLE);
+		send_vcpu(&key, last, rec->sctlr, vcpu_tid(vcpu), KCOH_SRC_SAMPLE);
 }
 
 static __always_inline int is_vm(const char *name)

@@ -61,7 +61,7 @@ struct kcoh_feed {
 	struct kcoh_hook_state hooks[KCOH_HOOKS_MAX];
 	struct ring_buffer *ring;
 	struct kcoh_shared *shared; /* mapped */
-	const uint32_t *slots; /* mapped: VM id of each exit slot */
+	const uint64_t *slots; /* mapped: VM id of each exit slot, or 0 */
 	struct kcoh_exits *exits; /* one per CPU, room for a look-up */
 	int cpus;
 	uint64_t misses; /* recursion_misses reported so far */
@@ -92,10 +92,9 @@ __attribute__((format(printf, 4, 5))) static int fail(int err, char *text, size_
 
 static int fail_rights(char *text, size_t len)
 {
-	return fail(
-		-EPERM, text, len,
-		"loading BPF programs was refused: run as root, or with CAP_BPF, CAP_PERFMON and "
-		"CAP_SYS_RESOURCE");
+	return fail(-EPERM, text, len,
+		    "the kernel does not let this user load BPF programs: run as root, or with "
+		    "CAP_BPF and CAP_PERFMON");
 }
 
 /* --- one object -------------------------------------------------------------------------------------- */
@@ -117,7 +116,9 @@ static uint32_t object_abi(const struct bpf_object *obj)
 	data = NULL;
 	bpf_object__for_each_map(map, obj)
 	{
-		if (bpf_map__is_internal(map) && strstr(bpf_map__name(map), ".rodata"))
+		const char *end = strstr(bpf_map__name(map), ".rodata");
+
+		if (end && !strcmp(end, ".rodata")) /* not the compiler's .rodata.str1.1 */
 			data = bpf_map__initial_value(map, &size);
 	}
 	section = btf__type_by_id(btf, id);
