@@ -90,6 +90,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case KCOH_IOC_STATS:
 		return ioctl_stats((struct kcoh_stats __user *)arg);
+	case KCOH_IOC_VM:
+		return kcoh_vmfile_open((const struct kcoh_vm_open __user *)arg);
 	default:
 		return -ENOTTY;
 	}

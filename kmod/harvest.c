@@ -145,26 +145,27 @@ static void harvest_release(struct kcoh_job *job)
 }
 
 /* Neighbours with the same mask become one span; a full set grows by cleaning what lies between, too. */
-static void harvest_add(struct harvest *h, const struct kvm_memory_slot *slot, u64 offset, u64 mask)
+static void harvest_add(struct harvest *h, const struct kvm_memory_slot *slot, u64 offset, u64 mask,
+			u32 words)
 {
 	u64 gfn = slot->base_gfn + offset;
 	struct span *last = h->used ? &h->span[h->used - 1] : NULL;
 	bool same_slot = last && last->slot_id == slot->id && last->gfn <= gfn;
 
-	h->protected_pages += hweight64(mask);
+	h->protected_pages += (u64)hweight64(mask) * words;
 	if (same_slot && last->mask == mask && gfn == last->gfn + last->words * (u64)WORD_PAGES) {
-		last->words++;
+		last->words += words;
 	} else if (h->used < SPANS) {
 		h->span[h->used++] = (struct span){
 			.gfn = gfn,
 			.hva = slot->userspace_addr + (offset << PAGE_SHIFT),
 			.mask = mask,
-			.words = 1,
+			.words = words,
 			.slot_id = slot->id,
 		};
 	} else if (same_slot) {
 		last->mask = ~0ull;
-		last->words = DIV_ROUND_UP(gfn + WORD_PAGES - last->gfn, WORD_PAGES);
+		last->words = DIV_ROUND_UP(gfn - last->gfn, WORD_PAGES) + words;
 	} else {
 		h->whole = true;
 	}
@@ -172,6 +173,7 @@ static void harvest_add(struct harvest *h, const struct kvm_memory_slot *slot, u
 
 struct clean_ctx {
 	struct kvm *kvm;
+	struct kcoh_vm *vm; /* or NULL */
 	u32 slot_id;
 };
 
@@ -179,6 +181,8 @@ static void on_cleaned(u64 gfn, u64 pages, void *data)
 {
 	struct clean_ctx *ctx = data;
 
+	if (ctx->vm)
+		kcoh_journal_add(ctx->vm, ctx->slot_id, gfn, pages);
 	trace_kcoh_clean(ctx->kvm, ctx->slot_id, gfn, pages);
 }
 
@@ -199,7 +203,7 @@ static void on_unclean(u64 gfn, void *data)
 
 static void span_clean(struct kvm *kvm, const struct span *r, struct kcoh_cleaned *sum)
 {
-	struct clean_ctx ctx = { .kvm = kvm, .slot_id = r->slot_id };
+	struct clean_ctx ctx = { kvm, kcoh_vm_held(kvm), r->slot_id };
 	struct kcoh_clean_report report = { on_cleaned, on_unclean, &ctx };
 	u32 i;
 
@@ -260,14 +264,40 @@ static void logged_slots_clean(struct kvm *kvm, struct kcoh_cleaned *sum)
 	}
 }
 
-static void harvest_count(const struct harvest *h, const struct kcoh_cleaned *sum)
+static void add2(atomic64_t *all, atomic64_t *vm, u64 n)
 {
-	atomic64_inc(&kcoh_count.harvests);
-	atomic64_add(h->protected_pages, &kcoh_count.pages_protected);
-	atomic64_add(sum->cleaned, &kcoh_count.pages_cleaned);
-	atomic64_add(sum->absent, &kcoh_count.pages_absent);
-	atomic64_add(sum->no_ram, &kcoh_count.pages_no_ram);
-	atomic64_add(sum->unclean, &kcoh_count.pages_unclean);
+	atomic64_add(n, all);
+	if (vm)
+		atomic64_add(n, vm);
+}
+
+#define count2(field, n) add2(&kcoh_count.field, vm ? &vm->field : NULL, n)
+
+static void harvest_count(struct kcoh_vm *vm, const struct harvest *h,
+			  const struct kcoh_cleaned *sum)
+{
+	count2(harvests, 1);
+	count2(pages_protected, h->protected_pages);
+	count2(pages_cleaned, sum->cleaned);
+	count2(pages_absent, sum->absent);
+	count2(pages_no_ram, sum->no_ram);
+	count2(pages_unclean, sum->unclean);
+}
+
+/* From here on the harvests of every logged slot are known to be complete. */
+static void logged_slots_know(struct kvm *kvm)
+{
+	struct kcoh_vm *vm = kcoh_vm_get(kvm);
+	struct kcoh_slot *record;
+	struct span slot;
+	u32 id = 0;
+
+	while (vm && logged_slot_next(kvm, id, &slot)) {
+		record = kcoh_slot_get(vm, slot.slot_id);
+		if (record)
+			WRITE_ONCE(record->stale, false);
+		id = slot.slot_id + 1;
+	}
 }
 
 /* Job of the task that harvested, after its ioctl and before user mode. */
@@ -281,9 +311,11 @@ static void harvest_clean(struct kcoh_job *job)
 	open_close(h);
 	for (i = 0; i < h->used; i++)
 		span_clean(job->kvm, &h->span[i], &sum);
-	if (h->whole)
+	if (h->whole) {
 		logged_slots_clean(job->kvm, &sum);
-	harvest_count(h, &sum);
+		logged_slots_know(job->kvm);
+	}
+	harvest_count(kcoh_vm_held(job->kvm), h, &sum);
 	trace_kcoh_harvest(job->kvm, h->used ? h->span[0].slot_id : 0, h->protected_pages,
 			   sum.cleaned, sum.absent, sum.no_ram, sum.unclean + sum.cut_short,
 			   ktime_get_ns() - start);
@@ -336,39 +368,64 @@ static void mark_dirty_again(const struct kvm_memory_slot *slot, u64 offset, u64
 	}
 }
 
+/*
+ * True if this harvest is to be cleaned; *ret_whole if earlier ones of this slot may not have been, because we
+ * were not there (loaded in mid-epoch) or told not to.
+ */
+static bool is_cleaned(struct kvm *kvm, u32 slot_id, bool *ret_whole)
+{
+	struct kcoh_slot *record;
+	struct kcoh_vm *vm;
+	bool cleaned;
+
+	rcu_read_lock();
+	vm = kcoh_vm_find(kvm);
+	record = vm ? kcoh_slot_find(vm, slot_id) : NULL;
+	cleaned = kcoh_cleaning(vm);
+	*ret_whole = cleaned && (!record || READ_ONCE(record->stale));
+	if (record && !cleaned)
+		WRITE_ONCE(record->stale, true);
+	rcu_read_unlock();
+	return cleaned;
+}
+
 /* kvm_arch_mmu_enable_log_dirty_pt_masked(kvm, slot, offset, mask), under mmu_lock, before the TLBI. */
 static void on_protect(const struct kcoh_hook_args *args)
 {
 	struct kvm *kvm = (struct kvm *)args->arg[0];
 	const struct kvm_memory_slot *slot = (const struct kvm_memory_slot *)args->arg[1];
 	struct harvest *h;
+	bool whole;
 
-	if (!kcoh_cleaning())
+	if (!is_cleaned(kvm, slot->id, &whole))
 		return;
 	h = harvest_current(kvm);
-	if (h)
-		harvest_add(h, slot, args->arg[2], args->arg[3]);
-	else if (!(current->flags & PF_EXITING))
+	if (h) {
+		harvest_add(h, slot, args->arg[2], args->arg[3], 1);
+		h->whole |= whole;
+	} else if (!(current->flags & PF_EXITING)) {
 		mark_dirty_again(slot, args->arg[2], args->arg[3]);
+	}
 }
 
 void kcoh_harvest_log_starts(struct kvm *kvm, const struct kvm_memory_slot *slot)
 {
-	u64 offset;
+	u64 words = slot->npages / WORD_PAGES, rest = slot->npages % WORD_PAGES;
 	struct harvest *h;
+	bool cleaned;
 
+	rcu_read_lock();
+	cleaned = kcoh_cleaning(kcoh_vm_find(kvm));
+	rcu_read_unlock();
 	/* A read-only slot is written by the host alone, through its caches. */
-	if (!kcoh_cleaning() || (slot->flags & KVM_MEM_READONLY) ||
+	if (!cleaned || (slot->flags & KVM_MEM_READONLY) ||
 	    kvm_dirty_log_manual_protect_and_init_set(kvm))
 		return;
 	h = harvest_current(kvm);
-	if (!h)
-		return;
-	for (offset = 0; offset < slot->npages; offset += WORD_PAGES) {
-		u64 left = slot->npages - offset;
-
-		harvest_add(h, slot, offset, left < WORD_PAGES ? GENMASK_ULL(left - 1, 0) : ~0ull);
-	}
+	if (h && words)
+		harvest_add(h, slot, 0, ~0ull, words);
+	if (h && rest)
+		harvest_add(h, slot, words * WORD_PAGES, GENMASK_ULL(rest - 1, 0), 1);
 }
 
 static struct kcoh_hook protect_hook = {

@@ -83,7 +83,7 @@ int kcoh_job_submit(struct kcoh_job *job)
 
 /* True if what is asked for is pending already. One that started is too late: it may have read the old state. */
 static bool job_is_pending(const struct task_struct *task, const struct kvm_vcpu *vcpu,
-			   const struct kvm *kvm, kcoh_job_fn fn)
+			   const struct kvm *kvm, unsigned long arg, kcoh_job_fn fn)
 {
 	struct kcoh_job *job;
 	unsigned long flags;
@@ -91,8 +91,8 @@ static bool job_is_pending(const struct task_struct *task, const struct kvm_vcpu
 
 	spin_lock_irqsave(&jobs_lock, flags);
 	list_for_each_entry(job, &jobs, list) {
-		if (job->task == task && job->kvm == kvm && job->vcpu == vcpu && job->fn == fn &&
-		    !job->started && !job->abandoned)
+		if (job->task == task && job->kvm == kvm && job->vcpu == vcpu && job->arg == arg &&
+		    job->fn == fn && !job->started && !job->abandoned)
 			pending = true;
 	}
 	spin_unlock_irqrestore(&jobs_lock, flags);
@@ -104,11 +104,12 @@ static void job_free(struct kcoh_job *job)
 	kfree(job);
 }
 
-int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *vcpu, kcoh_job_fn fn)
+int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *vcpu,
+		   unsigned long arg, kcoh_job_fn fn)
 {
 	struct kcoh_job *job;
 
-	if (job_is_pending(task, vcpu, kvm, fn))
+	if (job_is_pending(task, vcpu, kvm, arg, fn))
 		return 0;
 	job = kzalloc(sizeof(*job), GFP_ATOMIC | __GFP_NOWARN);
 	if (!job) {
@@ -118,6 +119,7 @@ int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *v
 	job->task = task;
 	job->kvm = kvm;
 	job->vcpu = vcpu;
+	job->arg = arg;
 	job->fn = fn;
 	job->release = job_free;
 	return kcoh_job_submit(job);

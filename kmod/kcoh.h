@@ -19,10 +19,12 @@
 #define KCOH_H
 
 #include <linux/atomic.h>
+#include <linux/kref.h>
 #include <linux/kvm_host.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "compat/compat.h"
@@ -47,6 +49,7 @@ struct kcoh_job {
 	struct task_struct *task;
 	struct kvm *kvm;
 	struct kvm_vcpu *vcpu; /* or NULL */
+	unsigned long arg; /* fn's */
 	kcoh_job_fn fn; /* not called if the task dies first */
 	void (*release)(struct kcoh_job *job); /* the last reference is gone; atomic */
 	bool must_run; /* never taken back */
@@ -67,7 +70,7 @@ int kcoh_job_submit(struct kcoh_job *job);
  * Allocates and submits one, unless the same is pending. 0, -ESRCH as above, or -ENOMEM (counted).
  */
 int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *vcpu,
-		   kcoh_job_fn fn);
+		   unsigned long arg, kcoh_job_fn fn);
 /*
  * Waits until no job of this VM is pending on a thread that runs (other than the caller's), at most `ms`
  * milliseconds. True if so: whoever still has one is asleep and runs it before anything else.
@@ -81,15 +84,37 @@ void kcoh_jobs_exit(void);
 /* vm.c: VMs and vCPUs that we know. */
 struct kcoh_vcpu {
 	unsigned long flags;
+	u64 sctlr; /* SCTLR_EL1 when we last looked; exact while armed */
 };
 #define KCOH_VCPU_ARMED 0 /* bit: this vCPU took the trap, edges are seen from there on */
 #define KCOH_VCPU_OURS 1 /* bit: HCR_EL2.TVM is set by us and KVM would not have it set */
 
-/* Lives until the VM is destroyed: whoever holds a reference on the VM may use its record. */
+/* A memory slot whose logging was seen to start. */
+struct kcoh_slot {
+	bool stale; /* a harvest of it went uncleaned: the next one cleans all of it */
+};
+
+#define KCOH_STRATEGY_AUTO (-1) /* what the parameter `auto` says */
+
+/*
+ * Lives until the VM is destroyed and its file is closed: whoever holds a reference on the VM may use its
+ * record.
+ */
 struct kcoh_vm {
 	struct hlist_node node;
 	struct kvm *key;
+	struct kref ref;
 	struct rcu_head rcu;
+	bool dead; /* vms_lock */
+	bool owned; /* vms_lock: its file is open */
+	bool linger; /* lock: the file was closed in an epoch; strategy holds until that ends */
+	int strategy; /* enum kcoh_strategy, or AUTO */
+	struct xarray slots; /* slot id -> struct kcoh_slot */
+	struct kcoh_journal *journal; /* journal_lock; NULL: off */
+	spinlock_t journal_lock;
+	wait_queue_head_t wait; /* pollers of its file */
+	atomic64_t harvests, pages_protected, pages_cleaned, pages_absent, pages_no_ram;
+	atomic64_t pages_unclean, journal_lost;
 	struct mutex lock; /* epoch edges, one at a time */
 	bool epoch; /* most of the RAM is logged */
 	bool armed; /* the trap is wanted: vCPUs follow when they pass by */
@@ -104,11 +129,23 @@ struct kcoh_vm *kcoh_vm_held(const struct kvm *kvm);
 struct kcoh_vm *kcoh_vm_get(struct kvm *kvm);
 /* Forgets the VM: it is being destroyed. Atomic. */
 void kcoh_vm_forget(const struct kvm *kvm);
+/* One more holder of a record, and one less. */
+void kcoh_vm_ref(struct kcoh_vm *vm);
+void kcoh_vm_unref(struct kcoh_vm *vm);
+/* For who holds the record only: the VM with a reference (kvm_put_kvm), or NULL: it is dead. */
+struct kvm *kcoh_vm_enter(struct kcoh_vm *vm);
+/* Makes the caller the VM's owner; false if it has one. */
+bool kcoh_vm_own(struct kcoh_vm *vm);
+void kcoh_vm_disown(struct kcoh_vm *vm);
 /* The record of a vCPU, or NULL. */
 struct kcoh_vcpu *kcoh_vcpu_find(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu);
 /* The same, made if there is none; NULL: no memory. May sleep. */
 struct kcoh_vcpu *kcoh_vcpu_get(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu);
 /* Calls fn for each known VM that still lives, with a reference on it. 0 or -ENOMEM. May sleep. */
+/* The record of a slot, or NULL. RCU read lock held, or a reference on the VM. */
+struct kcoh_slot *kcoh_slot_find(struct kcoh_vm *vm, u32 slot_id);
+/* The same, made if there is none; NULL: no memory. May sleep. */
+struct kcoh_slot *kcoh_slot_get(struct kcoh_vm *vm, u32 slot_id);
 int kcoh_vm_each(void (*fn)(struct kcoh_vm *vm, struct kvm *kvm));
 void kcoh_vm_exit(void);
 
@@ -119,6 +156,8 @@ void kcoh_trap_exit(void); /* after kcoh_jobs_exit() */
 /* Applies kcoh_wanted() to every VM. 0 or -ENOMEM. May sleep. */
 int kcoh_trap_resync(void);
 u64 kcoh_trap_misses(void);
+/* enum kcoh_cache_state of a vCPU with this SCTLR_EL1. */
+u32 kcoh_cache_state(struct kvm_vcpu *vcpu, u64 sctlr);
 
 /* harvest.c: cleaning what a harvest returns. */
 int kcoh_harvest_init(void);
@@ -128,12 +167,29 @@ u64 kcoh_harvest_misses(void);
 /* Dirty logging of a slot starts: cleans it if this VMM will send pages that no harvest returns. In an ioctl. */
 void kcoh_harvest_log_starts(struct kvm *kvm, const struct kvm_memory_slot *slot);
 
+/* gfn.c: pages asked for by gfn. 0, or -EINVAL, -ESRCH (the VM's process is gone), -EINTR. May sleep. */
+int kcoh_clean_gfns(struct kcoh_vm *vm, struct kvm *kvm, struct kcoh_vm_range *range);
+int kcoh_mark_gfns(struct kvm *kvm, struct kcoh_vm_range *range);
+
+/* journal.c: which pages were cleaned, when. */
+void kcoh_journal_add(struct kcoh_vm *vm, u32 slot_id, u64 gfn, u64 pages);
+/* Gives it room for `entries` (0: off). 0, -EINVAL, -ENOMEM. May sleep. */
+int kcoh_journal_resize(struct kcoh_vm *vm, u32 entries);
+/* Whole entries to user space; bytes, or -EAGAIN: none. */
+ssize_t kcoh_journal_read(struct kcoh_vm *vm, char __user *buf, size_t len);
+bool kcoh_journal_has(struct kcoh_vm *vm);
+
+/* vmfile.c: the VM as a file. A new descriptor, or a negative errno. */
+int kcoh_vmfile_open(const struct kcoh_vm_open __user *user);
+/* The strategy of an ended epoch's VM whose file was closed in it. kcoh_vm.lock held. */
+void kcoh_vmfile_epoch_ended(struct kcoh_vm *vm);
+
 /* main.c */
 extern bool kcoh_enabled; /* parameter */
 /* True if traps are to be set at all: enabled, and the host needs it or was told to observe. */
 bool kcoh_wanted(void);
-/* True if harvests are to be cleaned: enabled, auto=clean, and the host needs it. */
-bool kcoh_cleaning(void);
+/* True if harvests of this VM (NULL: one without a record) are to be cleaned. */
+bool kcoh_cleaning(const struct kcoh_vm *vm);
 u32 kcoh_host_features(void); /* KCOH_HOST_* */
 u32 kcoh_state(void); /* enum kcoh_module_state */
 

@@ -8,6 +8,8 @@
  *   harvest.c  cleaning of what a harvest returns
  *   clean.c    the cache maintenance itself
  *   dev.c      /dev/kcoh
+ *   vmfile.c   a VM as a file
+ *   journal.c  which pages were cleaned, when
  *   trace.h    tracepoints kcoh:*
  *   compat/    all that depends on the kernel at hand
  */
@@ -88,9 +90,15 @@ bool kcoh_wanted(void)
 	return READ_ONCE(kcoh_enabled) && (observe || !has_s2fwb());
 }
 
-bool kcoh_cleaning(void)
+bool kcoh_cleaning(const struct kcoh_vm *vm)
 {
-	return READ_ONCE(kcoh_enabled) && READ_ONCE(auto_strategy) == AUTO_CLEAN && !has_s2fwb();
+	int strategy = vm ? READ_ONCE(vm->strategy) : KCOH_STRATEGY_AUTO;
+
+	if (!READ_ONCE(kcoh_enabled) || has_s2fwb())
+		return false;
+	if (strategy == KCOH_STRATEGY_AUTO)
+		return READ_ONCE(auto_strategy) == AUTO_CLEAN;
+	return strategy == KCOH_STRATEGY_CLEAN;
 }
 
 u32 kcoh_host_features(void)
@@ -103,7 +111,7 @@ u32 kcoh_host_features(void)
 		features |= KCOH_HOST_VHE;
 	if (kcoh_wanted())
 		features |= KCOH_HOST_TRAP;
-	if (kcoh_cleaning())
+	if (kcoh_cleaning(NULL))
 		features |= KCOH_HOST_CLEAN;
 	return features;
 }

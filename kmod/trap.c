@@ -47,7 +47,7 @@ static void tvm_give_back(struct kvm_vcpu *vcpu, struct kcoh_vcpu *record)
 		clear_bit(TVM_BIT, (unsigned long *)&vcpu->arch.hcr_el2);
 }
 
-static u32 cache_state(struct kvm_vcpu *vcpu, u64 sctlr)
+u32 kcoh_cache_state(struct kvm_vcpu *vcpu, u64 sctlr)
 {
 	if (READ_ONCE(vcpu->arch.mp_state.mp_state) == KVM_MP_STATE_STOPPED)
 		return KCOH_OFF;
@@ -89,8 +89,9 @@ static void sync_vcpu(struct kcoh_job *job)
 		was_armed = test_and_clear_bit(KCOH_VCPU_ARMED, &record->flags);
 	}
 	sctlr = kcoh_vcpu_sctlr(vcpu);
+	WRITE_ONCE(record->sctlr, sctlr);
 	if (arm || was_armed)
-		trace_kcoh_arm(vcpu, sctlr, cache_state(vcpu, sctlr),
+		trace_kcoh_arm(vcpu, sctlr, kcoh_cache_state(vcpu, sctlr),
 			       arm ? KCOH_SRC_TRAP : KCOH_SRC_DISARM);
 	preempt_enable();
 
@@ -115,7 +116,7 @@ static bool sync_vcpus(struct kvm *kvm)
 
 		if (!task)
 			continue; /* never run: on_run_thread() will see it */
-		if (kcoh_job_queue(task, kvm, vcpu, sync_vcpu) == -ENOMEM)
+		if (kcoh_job_queue(task, kvm, vcpu, 0, sync_vcpu) == -ENOMEM)
 			all = false;
 		put_task_struct(task);
 	}
@@ -188,6 +189,7 @@ static void epoch_end(struct kcoh_vm *vm, struct kvm *kvm, const struct logged *
 {
 	u32 armed, pending;
 
+	kcoh_vmfile_epoch_ended(vm);
 	if (!READ_ONCE(vm->armed))
 		return;
 	WRITE_ONCE(vm->armed, false);
@@ -197,19 +199,33 @@ static void epoch_end(struct kcoh_vm *vm, struct kvm *kvm, const struct logged *
 			 armed, pending);
 }
 
-/* Job in the thread whose ioctl changed a memslot. */
+/* Its harvests are complete from here on, if they are cleaned. */
+static void slot_starts(struct kcoh_vm *vm, u32 slot_id)
+{
+	struct kcoh_slot *slot = kcoh_slot_get(vm, slot_id);
+
+	if (slot)
+		WRITE_ONCE(slot->stale, !kcoh_cleaning(vm));
+	else
+		atomic64_inc(
+			&kcoh_count.no_memory); /* its first harvest then cleans the whole slot */
+}
+
+/* Job in the thread whose ioctl changed a memslot; arg: 1 + the id of a slot whose logging started. */
 static void sync_epoch(struct kcoh_job *job)
 {
 	struct kvm *kvm = job->kvm;
 	struct logged logged = logged_count(kvm);
 	bool epoch = kcoh_epoch_covers_ram(logged.pages, logged.total);
-	struct kcoh_vm *vm = epoch ? kcoh_vm_get(kvm) : kcoh_vm_held(kvm);
+	struct kcoh_vm *vm = logged.pages ? kcoh_vm_get(kvm) : kcoh_vm_held(kvm);
 
 	if (!vm) {
-		if (epoch)
+		if (logged.pages)
 			atomic64_inc(&kcoh_count.no_memory);
 		return;
 	}
+	if (job->arg)
+		slot_starts(vm, job->arg - 1);
 	mutex_lock(&vm->lock);
 	if (epoch && !vm->epoch)
 		epoch_start(vm, kvm, &logged);
@@ -225,16 +241,17 @@ static void on_commit(const struct kcoh_hook_args *args)
 	struct kvm *kvm = (struct kvm *)args->arg[0];
 	const struct kvm_memory_slot *old = (void *)args->arg[1], *new = (void *)args->arg[2];
 	u32 was = old ? old->flags : 0, now = new ? new->flags : 0;
+	bool starts = now & ~was & KVM_MEM_LOG_DIRTY_PAGES;
 	bool known;
 
-	if (now & ~was & KVM_MEM_LOG_DIRTY_PAGES)
+	if (starts)
 		kcoh_harvest_log_starts(kvm, new);
 	rcu_read_lock();
 	known = kcoh_vm_find(kvm);
 	rcu_read_unlock();
 	/* Once a VM is known, any change of its layout may be an edge. */
 	if (known || ((was ^ now) & KVM_MEM_LOG_DIRTY_PAGES))
-		kcoh_job_queue(current, kvm, NULL, sync_epoch);
+		kcoh_job_queue(current, kvm, NULL, starts ? new->id + 1 : 0, sync_epoch);
 }
 
 /* True if this VM is armed: a vCPU of it that comes by needs a look. */
@@ -256,7 +273,7 @@ static void on_run_thread(const struct kcoh_hook_args *args)
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)args->arg[0];
 
 	if (is_armed(vcpu->kvm))
-		kcoh_job_queue(current, vcpu->kvm, vcpu, sync_vcpu);
+		kcoh_job_queue(current, vcpu->kvm, vcpu, 0, sync_vcpu);
 }
 
 /* The vCPU's registers are being replaced from outside: look again before it runs. */
@@ -269,7 +286,7 @@ static void look_again(struct kvm_vcpu *vcpu)
 	task = kcoh_vcpu_task_get(vcpu);
 	if (!task)
 		return;
-	kcoh_job_queue(task, vcpu->kvm, vcpu, sync_vcpu);
+	kcoh_job_queue(task, vcpu->kvm, vcpu, 0, sync_vcpu);
 	put_task_struct(task);
 }
 
@@ -341,15 +358,16 @@ static void on_toggle(void *data, unsigned long pc, bool was, bool now)
 	struct kcoh_vcpu *record;
 	struct kvm_vcpu *vcpu;
 	struct kcoh_vm *vm;
+	u64 sctlr;
 
 	preempt_disable(); /* from 7.x on tracepoints are preemptible */
 	vcpu = kcoh_vcpu_running();
 	if (!vcpu)
 		goto out;
+	sctlr = kcoh_vcpu_sctlr(vcpu);
 	if (was != now) {
 		atomic64_inc(&kcoh_count.toggles);
-		trace_kcoh_toggle(vcpu, pc, kcoh_vcpu_sctlr(vcpu),
-				  was ? KCOH_CACHED : KCOH_UNCACHED,
+		trace_kcoh_toggle(vcpu, pc, sctlr, was ? KCOH_CACHED : KCOH_UNCACHED,
 				  now ? KCOH_CACHED : KCOH_UNCACHED);
 	}
 	rcu_read_lock();
@@ -357,6 +375,7 @@ static void on_toggle(void *data, unsigned long pc, bool was, bool now)
 	record = vm ? kcoh_vcpu_find(vm, vcpu) : NULL;
 	if (record && test_bit(KCOH_VCPU_ARMED, &record->flags)) {
 		atomic64_inc(&kcoh_count.traps);
+		WRITE_ONCE(record->sctlr, sctlr);
 		/* With caches on KVM took TVM back, whoever had set it: from here on it is ours. */
 		if (READ_ONCE(vm->armed))
 			tvm_set(vcpu, record);

@@ -2,8 +2,8 @@
 /*
  * vm.c - the VMs and vCPUs that we keep something about.
  *
- * A VM has a record from its first dirty epoch until it is destroyed; a VM that was never migrated costs
- * nothing. The record is found by the address of its struct kvm, which the kernel uses again for other VMs:
+ * A VM has a record from the first dirty logging of one of its slots (or the opening of its file) until it is
+ * destroyed; other VMs cost nothing. The record is found by the address of its struct kvm, which the kernel uses again for other VMs:
  * that no address is mistaken rests on kcoh_vm_forget() running in kvm_arch_destroy_vm(), before the
  * memory is freed. The lookup is under RCU, because the hooks that need it are atomic.
  */
@@ -40,11 +40,16 @@ struct kcoh_vm *kcoh_vm_held(const struct kvm *kvm)
 static void vm_free(struct kcoh_vm *vm)
 {
 	struct kcoh_vcpu *vcpu;
+	struct kcoh_slot *slot;
 	unsigned long i;
 
 	xa_for_each(&vm->vcpus, i, vcpu)
 		kfree(vcpu);
 	xa_destroy(&vm->vcpus);
+	xa_for_each(&vm->slots, i, slot)
+		kfree(slot);
+	xa_destroy(&vm->slots);
+	kvfree(vm->journal);
 	kfree(vm);
 }
 
@@ -61,7 +66,12 @@ static struct kcoh_vm *vm_alloc(struct kvm *kvm)
 		return NULL;
 	vm->key = kvm;
 	mutex_init(&vm->lock);
+	kref_init(&vm->ref);
+	vm->strategy = KCOH_STRATEGY_AUTO;
+	spin_lock_init(&vm->journal_lock);
+	init_waitqueue_head(&vm->wait);
 	xa_init(&vm->vcpus);
+	xa_init(&vm->slots);
 	return vm;
 }
 
@@ -88,6 +98,56 @@ struct kcoh_vm *kcoh_vm_get(struct kvm *kvm)
 	return vm ?: new;
 }
 
+void kcoh_vm_ref(struct kcoh_vm *vm)
+{
+	kref_get(&vm->ref);
+}
+
+static void vm_release(struct kref *ref)
+{
+	struct kcoh_vm *vm = container_of(ref, struct kcoh_vm, ref);
+
+	call_rcu(&vm->rcu, vm_free_rcu); /* a hook may still be looking at it */
+}
+
+void kcoh_vm_unref(struct kcoh_vm *vm)
+{
+	kref_put(&vm->ref, vm_release);
+}
+
+struct kvm *kcoh_vm_enter(struct kcoh_vm *vm)
+{
+	struct kvm *kvm = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vms_lock, flags);
+	if (!vm->dead && kvm_get_kvm_safe(vm->key))
+		kvm = vm->key;
+	spin_unlock_irqrestore(&vms_lock, flags);
+	return kvm;
+}
+
+bool kcoh_vm_own(struct kcoh_vm *vm)
+{
+	unsigned long flags;
+	bool was;
+
+	spin_lock_irqsave(&vms_lock, flags);
+	was = vm->owned;
+	vm->owned = true;
+	spin_unlock_irqrestore(&vms_lock, flags);
+	return !was;
+}
+
+void kcoh_vm_disown(struct kcoh_vm *vm)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vms_lock, flags);
+	vm->owned = false;
+	spin_unlock_irqrestore(&vms_lock, flags);
+}
+
 static void vm_uncount(struct kcoh_vm *vm)
 {
 	struct kcoh_vcpu *vcpu;
@@ -107,12 +167,15 @@ void kcoh_vm_forget(const struct kvm *kvm)
 
 	spin_lock_irqsave(&vms_lock, flags);
 	vm = kcoh_vm_find(kvm);
-	if (vm)
+	if (vm) {
 		hash_del_rcu(&vm->node);
+		vm->dead = true;
+	}
 	spin_unlock_irqrestore(&vms_lock, flags);
 	if (vm) {
 		vm_uncount(vm);
-		call_rcu(&vm->rcu, vm_free_rcu);
+		wake_up_all(&vm->wait);
+		kcoh_vm_unref(vm);
 	}
 }
 
@@ -131,6 +194,27 @@ struct kcoh_vcpu *kcoh_vcpu_get(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu)
 	if (!new)
 		return NULL;
 	found = xa_cmpxchg(&vm->vcpus, vcpu->vcpu_idx, NULL, new, GFP_KERNEL);
+	if (!found)
+		return new;
+	kfree(new);
+	return xa_is_err(found) ? NULL : found;
+}
+
+struct kcoh_slot *kcoh_slot_find(struct kcoh_vm *vm, u32 slot_id)
+{
+	return xa_load(&vm->slots, slot_id);
+}
+
+struct kcoh_slot *kcoh_slot_get(struct kcoh_vm *vm, u32 slot_id)
+{
+	struct kcoh_slot *found = kcoh_slot_find(vm, slot_id), *new;
+
+	if (found)
+		return found;
+	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return NULL;
+	found = xa_cmpxchg(&vm->slots, slot_id, NULL, new, GFP_KERNEL);
 	if (!found)
 		return new;
 	kfree(new);
@@ -184,7 +268,7 @@ void kcoh_vm_exit(void)
 
 	hash_for_each_safe(vms, bkt, next, vm, node) {
 		hash_del_rcu(&vm->node);
-		call_rcu(&vm->rcu, vm_free_rcu);
+		kcoh_vm_unref(vm);
 	}
 	rcu_barrier();
 }

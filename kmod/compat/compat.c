@@ -9,6 +9,7 @@
 #ifdef HAVE_KVM_NESTED_H
 #include <asm/kvm_nested.h>
 #endif
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/string.h>
@@ -22,17 +23,22 @@ typedef struct callback_head *(*cancel_match_fn)(struct task_struct *task,
 
 static struct kvm_vcpu *__percpu *running_vcpus;
 static cancel_match_fn cancel_match;
+static bool (*is_kvm)(struct file *file);
 
 int kcoh_compat_init(void)
 {
 	unsigned long running = kcoh_symbol_find("kvm_get_running_vcpus");
 	unsigned long cancel = kcoh_symbol_find("task_work_cancel_match");
+	unsigned long file_is_kvm = kcoh_symbol_find("file_is_kvm");
 
-	if (!running || !cancel) {
+	if (!running || !cancel || !file_is_kvm) {
 		pr_err("this kernel has no %s; nothing can be watched\n",
-		       running ? "task_work_cancel_match" : "kvm_get_running_vcpus");
+		       !running ? "kvm_get_running_vcpus" :
+		       !cancel  ? "task_work_cancel_match" :
+				  "file_is_kvm");
 		return -ENOENT;
 	}
+	is_kvm = (bool (*)(struct file *))file_is_kvm;
 	running_vcpus = ((running_vcpus_fn)running)();
 	cancel_match = (cancel_match_fn)cancel;
 	return 0;
@@ -97,6 +103,11 @@ long kcoh_pages_get(struct mm_struct *mm, unsigned long hva, unsigned long n, st
 #else
 	return get_user_pages_remote(mm, hva, n, FOLL_NOFAULT, pages, NULL);
 #endif
+}
+
+struct kvm *kcoh_file_kvm(struct file *file)
+{
+	return is_kvm(file) ? file->private_data : NULL;
 }
 
 struct tracepoint_search {

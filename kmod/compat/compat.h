@@ -74,6 +74,9 @@ bool kcoh_task_work_cancel(struct task_struct *task, struct callback_head *work)
  */
 long kcoh_pages_get(struct mm_struct *mm, unsigned long hva, unsigned long n, struct page **pages);
 
+/* The VM behind a file, or NULL: it is not a KVM VM. The caller keeps the file. */
+struct kvm *kcoh_file_kvm(struct file *file);
+
 /* A tracepoint of the kernel by name, or NULL. May sleep. */
 struct tracepoint *kcoh_tracepoint_find(const char *name);
 
