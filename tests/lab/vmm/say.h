@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * say.h - what kcoh-vmm prints: one JSON object a line on stdout, flushed, so that a script can act on it; and the
+ * say.h - what kcoh-vmm and kcoh-adversary print: one JSON object a line on stdout, flushed, so that a script can act on it; and the
  * last sentence before it gives up, on stderr, with exit status 2.
  */
 #ifndef KCOH_LAB_SAY_H
 #define KCOH_LAB_SAY_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ __attribute__((format(printf, 1, 2), noreturn)) static inline void die(const cha
 	va_list args;
 
 	va_start(args, format);
-	fputs("kcoh-vmm: ", stderr);
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	vfprintf(stderr, format, args);
 	fputc('\n', stderr);
 	fflush(NULL);

@@ -73,10 +73,10 @@ static int slot_set(struct vm *vm, const struct vm_slot *slot, uint32_t flags, u
 }
 
 /* Aligned so that huge pages are possible, on both sides. */
-static void *must_map(uint64_t bytes)
+static void *must_map(uint64_t bytes, int flags)
 {
 	char *area = mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 
 	if (area == MAP_FAILED)
 		die("cannot map %llu bytes of guest memory: %s", (unsigned long long)bytes,
@@ -96,7 +96,7 @@ static void slots_must_create(struct vm *vm)
 		slot->id = id;
 		slot->ipa = ipa;
 		slot->bytes = vm->config.slot_bytes[id];
-		slot->hva = must_map(slot->bytes);
+		slot->hva = must_map(slot->bytes, vm->config.map_flags);
 		error = slot_set(vm, slot, 0, slot->bytes);
 		if (error)
 			die("KVM refuses memory slot %u: %s", id, strerror(-error));
@@ -113,6 +113,18 @@ static void manual_protect_must_enable(struct vm *vm)
 
 	if (cap.args[0] && ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
 		die("KVM refuses manual dirty-log protection: %s", strerror(errno));
+}
+
+static void ring_must_enable(struct vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_DIRTY_LOG_RING_ACQ_REL,
+		.args = { vm->config.ring_bytes },
+	};
+
+	if (cap.args[0] && ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
+		die("KVM refuses a dirty ring of %u bytes: %s", vm->config.ring_bytes,
+		    strerror(errno));
 }
 
 static void ignore_signal(int signal)
@@ -143,6 +155,7 @@ void vm_must_create(struct vm *vm, const struct vm_config *config)
 	if (ioctl(vm->fd, KVM_ARM_PREFERRED_TARGET, &vm->init))
 		die("KVM names no CPU for its guests: %s", strerror(errno));
 	manual_protect_must_enable(vm);
+	ring_must_enable(vm);
 	slots_must_create(vm);
 	for (i = 0; i < config->vcpus; i++)
 		vcpu_must_create(vm, i);
@@ -242,6 +255,10 @@ static void *vcpu_thread(void *arg)
 		if (ioctl(vcpu->fd, KVM_RUN, 0)) {
 			if (errno != EINTR && errno != EAGAIN)
 				die("KVM_RUN of vCPU %u: %s", vcpu->index, strerror(errno));
+			continue;
+		}
+		if (vcpu->run->exit_reason == KVM_EXIT_DIRTY_RING_FULL) {
+			vcpu->vm->config.ring_full(vcpu, vcpu->vm->config.ctx);
 			continue;
 		}
 		if (vcpu->run->exit_reason != KVM_EXIT_MMIO)

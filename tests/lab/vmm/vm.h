@@ -52,13 +52,18 @@ struct vm_vcpu {
  */
 typedef bool (*vm_mmio_fn)(struct vm_vcpu *vcpu, uint64_t ipa, bool is_store, uint64_t *value,
 			   void *ctx);
+/* The vCPU's dirty ring is full: it cannot go on before that ring was reset. On its own thread; may block. */
+typedef void (*vm_ring_full_fn)(struct vm_vcpu *vcpu, void *ctx);
 
 struct vm_config {
 	unsigned int vcpus;
 	unsigned int slots;
 	uint64_t slot_bytes[VM_MAX_SLOTS]; /* one after the other from GUEST_RAM on */
 	uint32_t manual_protect; /* flags of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2; 0: automatic */
+	uint32_t ring_bytes; /* of each vCPU's dirty ring; 0: dirty bitmaps */
+	int map_flags; /* more flags for the mmap() of guest memory: MAP_HUGETLB */
 	vm_mmio_fn mmio;
+	vm_ring_full_fn ring_full; /* with ring_bytes */
 	void *ctx;
 };
 
