@@ -37,6 +37,11 @@ bool kcoh_phase_live(uint32_t phase)
 	       phase == KCOH_PHASE_PRE_SWITCHOVER;
 }
 
+static bool is_vetoed(const struct vm *vm)
+{
+	return vm->verdict.kind == KCOH_VERDICT_VETO;
+}
+
 static bool is_dry(const struct policy *policy)
 {
 	return policy->guard == KCOH_GUARD_WARN || !policy->can_cancel;
@@ -64,12 +69,10 @@ static bool is_old_news(const struct kcoh_core *core, const struct vm *vm)
 
 static void weigh_alert(struct kcoh_core *core, struct vm *vm)
 {
-	bool veto = vm->verdict.kind == KCOH_VERDICT_VETO;
+	bool news = is_vetoed(vm) && !vm->acts.vetoed;
 
-	if (veto == vm->acts.vetoed)
-		return;
-	vm->acts.vetoed = veto;
-	if (!veto)
+	vm->acts.vetoed = is_vetoed(vm);
+	if (!news)
 		return;
 	if (is_old_news(core, vm))
 		core->stats.alerts_quiet++;
@@ -82,10 +85,11 @@ static void cancel_failed(struct kcoh_core *core, struct vm *vm)
 	if (vm->acts.tries++ < CANCEL_RETRIES) {
 		vm->acts.cancel = CANCEL_FAILED;
 		vm->acts.next_ns = after_ns(core->now_ns, CANCEL_PAUSE_NS);
-	} else {
-		vm->acts.cancel = CANCEL_GIVEN_UP;
-		alert(core, vm);
+		return;
 	}
+	vm->acts.cancel = CANCEL_GIVEN_UP;
+	if (is_vetoed(vm))
+		alert(core, vm);
 }
 
 static void cancel_due(struct kcoh_core *core, struct vm *vm)
@@ -97,6 +101,14 @@ static void cancel_due(struct kcoh_core *core, struct vm *vm)
 		alert(core, vm);
 }
 
+/* Nothing to cancel any more: what was not handed out yet, is not. */
+static void cancel_undue(struct kcoh_core *core, struct vm *vm)
+{
+	if (vm->acts.cancel == CANCEL_DUE)
+		vm->acts.cancel = CANCEL_IDLE;
+	set_due(core, vm, vm->acts.due & ~DUE_CANCEL);
+}
+
 static void weigh_cancel(struct kcoh_core *core, struct vm *vm)
 {
 	struct acts *acts = &vm->acts;
@@ -105,15 +117,15 @@ static void weigh_cancel(struct kcoh_core *core, struct vm *vm)
 		cancel_failed(core, vm);
 	if (acts->cancel == CANCEL_DONE && acts->dry && !is_dry(&vm->policy))
 		acts->cancel = CANCEL_IDLE;
-	if (!acts->migrating || vm->verdict.kind != KCOH_VERDICT_VETO)
-		return;
-	if (acts->cancel == CANCEL_IDLE ||
-	    (acts->cancel == CANCEL_FAILED && core->now_ns >= acts->next_ns))
+	if (!acts->migrating || !is_vetoed(vm))
+		cancel_undue(core, vm);
+	else if (acts->cancel == CANCEL_IDLE ||
+		 (acts->cancel == CANCEL_FAILED && core->now_ns >= acts->next_ns))
 		cancel_due(core, vm);
 }
 
 /* A migration begins or ends: the next one is another matter. */
-static void weigh_span(struct kcoh_core *core, struct vm *vm)
+static void weigh_span(struct vm *vm)
 {
 	bool migrating = vm->epoch.on || kcoh_phase_live(vm->phase);
 
@@ -123,14 +135,13 @@ static void weigh_span(struct kcoh_core *core, struct vm *vm)
 	vm->acts.cancel = CANCEL_IDLE;
 	vm->acts.tries = 0;
 	vm->acts.alert_reason = KCOH_RSN_NONE;
-	set_due(core, vm, vm->acts.due & ~DUE_CANCEL);
 }
 
 void kcoh_acts_weigh(struct kcoh_core *core, struct vm *vm)
 {
 	if ((vm->blind & BLIND_SYNC) && core->sync.on)
 		return;
-	weigh_span(core, vm);
+	weigh_span(vm);
 	weigh_alert(core, vm);
 	weigh_cancel(core, vm);
 }
@@ -190,6 +201,7 @@ static size_t emit_vm(struct kcoh_core *core, struct vm *vm, struct kcoh_act *ac
 	}
 	if (vm->acts.due & DUE_ALERT) {
 		act.type = KCOH_ACT_ALERT;
+		act.reason = vm->acts.alert_reason;
 		act.dry = false;
 		acts[count++] = act;
 		core->stats.alerts++;

@@ -3,20 +3,20 @@
  * epoch.c - dirty epochs of a VM, and the arming of its vCPUs in them.
  *
  * An epoch is on while most of the writable RAM is logged (kcoh_epoch_covers_ram). It begins and
- * ends only when the sum of logged pages changes: memory that is plugged in during a migration
- * does not end the epoch, and a framebuffer's endless logging does not begin one because some RAM
- * was taken away.
+ * ends only when the sum of logged pages changes (or when the module says that it began): memory
+ * that is plugged in during a migration does not end the epoch.
  *
  * In an epoch the module traps SCTLR_EL1 writes of each vCPU. Until that is so, nothing is
  * claimed: every vCPU that is not off owes an exact record (source TRAP) from the epoch's start
  * on, and the verdict is WAIT/ARMING. What settles the debt:
  *
  *   VCPU or TOGGLE with source TRAP   of that vCPU
- *   EPOCH start=1                     of all: the module says so when the ioctl that began the
- *                                     epoch returns. Its `pending` vCPUs are in the kernel, not
- *                                     in the guest, and are trapped before they enter it again,
- *                                     so their sampled state is exact until their TRAP record
- *                                     comes, maybe much later (an idle vCPU in WFI)
+ *   EPOCH start=1                     of all: the module promises, when the ioctl that began the
+ *                                     epoch returns, that no vCPU enters the guest untrapped from
+ *                                     here on. Its `pending` vCPUs sleep in the kernel: their
+ *                                     sampled state is exact until their TRAP record comes, maybe
+ *                                     much later (an idle vCPU in WFI). Where it cannot promise,
+ *                                     the module says nothing
  *   the vCPU is off                   its RESET (PSCI CPU_ON) makes it owe again
  *
  * If it is not settled by arm_since + arm_deadline_ms, the epoch is blind to its end
@@ -93,34 +93,46 @@ static void end(struct kcoh_core *core, struct vm *vm)
 	vm->epoch.on = false;
 	vm->epoch.classes = 0;
 	vm->blind &= ~(BLIND_LATE | BLIND_ARM);
-	if (vm->resynced)
+	if (vm->known)
 		vm->blind &= ~BLIND_LOST;
 }
 
+static bool covers_ram(const struct vm *vm)
+{
+	return kcoh_epoch_covers_ram(vm->logged_pages, vm->ram_pages);
+}
+
+/* After a change of slots. `late`: it was not seen when it happened. */
 void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late)
 {
-	bool covers = kcoh_epoch_covers_ram(vm->logged_pages, vm->ram_pages);
-
-	if (covers == vm->epoch.on || (vm->blind & BLIND_SYNC))
+	if (vm->logged_pages == vm->judged_pages || (vm->blind & BLIND_SYNC))
 		return;
-	if (covers)
-		begin(core, vm, late);
-	else
+	vm->judged_pages = vm->logged_pages;
+	if (covers_ram(vm) == vm->epoch.on)
+		return;
+	if (vm->epoch.on)
 		end(core, vm);
+	else
+		begin(core, vm, late);
 }
 
 /*
- * What the module says at an edge. An epoch that the slots do not show means that slots are not
- * what they seem: read them again. An end before the slots show one means that the module gave
- * up: all owe.
+ * What the module says at an edge. A start that we have not seen: if the slots bear it out (RAM was
+ * taken away, and what is left is logged), it is one; if not, the slots are not what they seem. An
+ * end while RAM is still logged means that the module gave up: all owe.
  */
 void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_epoch *ev)
 {
-	if (!vm->epoch.on) {
-		if (ev->start)
-			kcoh_sync_suspect(core, vm);
+	if (vm->blind & BLIND_SYNC)
+		return;
+	if (!vm->epoch.on && !ev->start)
+		return;
+	if (!vm->epoch.on && !covers_ram(vm)) {
+		kcoh_sync_suspect(core, vm);
 		return;
 	}
+	if (!vm->epoch.on)
+		begin(core, vm, false);
 	vm->epoch.reported = true;
 	owe_all(core, vm, !ev->start);
 }

@@ -6,7 +6,7 @@
  * block is laid out as state.h says, each part rounded up to 16 bytes. An example: max_vms = 2,
  * max_vcpus = 4, max_slots = 8 gives the header, 4 entries of 8 bytes, 2 VMs, 8 vCPUs of 24 and
  * 16 slots of 40 bytes. Bounds are limited so that no sum here can overflow: 65536 VMs with 32768
- * slots each stay below 2^48 bytes.
+ * slots each stay below 2^37 bytes.
  *
  * Init writes the header only. A VM's part is cleared when the VM appears, so a caller may give a
  * large mapping of untouched pages and pays for the VMs that live.

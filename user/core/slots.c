@@ -107,21 +107,23 @@ static bool is_stale(const struct vm *vm, const struct slot *slot, uint64_t gene
 {
 	if (!generation)
 		return false;
-	return slot ? generation < slot->generation : generation <= vm->scan_generation;
+	return slot ? generation < slot->generation : generation <= vm->found_first;
 }
 
-/* The scan that is on found a slot: of the first one, remember how things stood. */
+/* The scan that is on found a slot. */
 static void note_found(struct kcoh_core *core, struct vm *vm, struct slot *slot,
 		       uint64_t generation)
 {
 	if (slot)
 		slot->scan = core->sync.scan;
 	vm->scan = core->sync.scan;
-	if (vm->found == core->sync.scan)
-		return;
-	vm->found = core->sync.scan;
-	vm->scan_generation = generation;
-	vm->scan_logged = vm->logged_pages;
+	if (vm->found != core->sync.scan) {
+		vm->found = core->sync.scan;
+		vm->found_first = generation;
+		vm->found_newest = generation;
+	}
+	if (generation > vm->found_newest)
+		vm->found_newest = generation;
 }
 
 static void slot_apply(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_memslot *ev,
@@ -143,26 +145,29 @@ void kcoh_slot_changed(struct kcoh_core *core, struct vm *vm, const struct kcoh_
 	bool found = ev->change == KCOH_SLOT_FOUND;
 	uint64_t generation = ev->generation & GENERATION_MASK;
 	struct slot *slot = slot_find(core, vm, key_of(ev));
-	uint64_t logged = vm->logged_pages;
 
+	if (found && core->sync.on)
+		note_found(core, vm, slot, generation);
 	if (is_stale(vm, slot, generation) && (slot || !found)) {
 		core->stats.stale++;
 		return;
 	}
-	if (found && core->sync.on)
-		note_found(core, vm, slot, generation);
 	slot_apply(core, vm, ev, slot);
-	if (vm->logged_pages != logged && !(found && core->sync.on))
+	if (!(found && core->sync.on))
 		kcoh_epoch_judge(core, vm, found);
 }
 
+/*
+ * Drops the slots that the scan did not see. One that it saw only in a walk that it then gave up
+ * and repeated (older generation) is gone too.
+ */
 void kcoh_slots_drop_unseen(struct kcoh_core *core, struct vm *vm)
 {
 	struct slot *slots = kcoh_slots_of(core, vm);
 	uint32_t i, kept = 0;
 
 	for (i = 0; i < vm->slots; i++) {
-		if (slots[i].scan == core->sync.scan) {
+		if (slots[i].scan == core->sync.scan && slots[i].generation >= vm->found_newest) {
 			slots[kept++] = slots[i];
 			continue;
 		}

@@ -31,7 +31,7 @@
 #define BLIND_LOST (1u << 2) /* records were lost; until re-read, or to the end of the epoch */
 #define BLIND_LATE (1u << 3) /* watched from the middle of this epoch; to its end */
 #define BLIND_ARM (1u << 4) /* a vCPU was not armed in time, or in between; to the epoch's end */
-#define BLIND_SYNC (1u << 5) /* found by a scan that is not complete */
+#define BLIND_SYNC (1u << 5) /* met in the middle of its life; until a scan has read it */
 
 /* struct vcpu.arm: the trap of a vCPU in the epoch that is on. */
 #define ARM_OWED (1u << 0) /* must report by an exact record, or be counted out */
@@ -112,10 +112,11 @@ struct vm {
 	uint32_t body; /* index of this VM; of the next free one while it is free */
 	uint32_t pid;
 	uint32_t scan; /* the last scan in which it was seen */
+	uint32_t born; /* the last scan begun when it was first heard of */
 	uint32_t found; /* the last scan that found slots of it */
 	uint32_t missed; /* complete scans in a row that did not see it */
-	uint64_t scan_generation; /* of the first slot found in that scan */
-	uint64_t scan_logged; /* logged_pages before it */
+	uint64_t found_first; /* generation of the first slot found in that scan */
+	uint64_t found_newest; /* the highest generation of one */
 	uint32_t slots;
 	uint32_t vcpus; /* known */
 	uint32_t vcpu_top; /* highest index known, plus 1 */
@@ -124,6 +125,7 @@ struct vm {
 	uint32_t open; /* bit per enum kcoh_window_class */
 	uint64_t ram_pages;
 	uint64_t logged_pages;
+	uint64_t judged_pages; /* logged_pages when the epoch was last judged */
 	uint64_t toggles;
 	uint64_t resets;
 	uint64_t set_ways;
@@ -133,7 +135,7 @@ struct vm {
 	struct kcoh_verdict verdict;
 	struct acts acts;
 	char comm[KCOH_COMM_LEN];
-	bool resynced; /* read again since the last loss */
+	bool known; /* completely: no loss since its birth, or since it was read by a scan */
 	uint8_t phase;
 };
 
@@ -209,6 +211,7 @@ void kcoh_sync_suspect(struct kcoh_core *core, struct vm *vm);
 void kcoh_sync_tick(struct kcoh_core *core);
 void kcoh_sync_answered(struct kcoh_core *core);
 bool kcoh_sync_ask(struct kcoh_core *core);
+void kcoh_sync_met(struct kcoh_core *core, struct vm *vm);
 
 /* window.c */
 void kcoh_windows_refresh(struct kcoh_core *core, struct vm *vm);

@@ -31,8 +31,16 @@
 static void blind_vm(struct kcoh_core *core, struct vm *vm)
 {
 	vm->blind |= BLIND_LOST;
-	vm->resynced = false;
+	vm->known = false;
 	kcoh_vcpus_demote(core, vm);
+}
+
+/* A VM that existed before its first record: only a scan knows its slots. */
+void kcoh_sync_met(struct kcoh_core *core, struct vm *vm)
+{
+	vm->blind |= BLIND_SYNC;
+	vm->known = false;
+	core->sync.wanted = true;
 }
 
 void kcoh_sync_lost(struct kcoh_core *core, uint32_t records)
@@ -64,25 +72,26 @@ static bool was_seen(const struct kcoh_core *core, const struct vm *vm)
 	return vm->scan == core->sync.scan || (!vm->slots && !vm->vcpus);
 }
 
+/*
+ * Did the scan read its slots? If it found none, there are none, unless the scan may have passed
+ * the VM before it was known.
+ */
 static bool slots_were_read(const struct kcoh_core *core, const struct vm *vm)
 {
-	return vm->found == core->sync.scan || !vm->slots;
+	return vm->found == core->sync.scan || (!vm->slots && vm->born != core->sync.scan);
 }
 
 static void adopt(struct kcoh_core *core, struct vm *vm)
 {
-	bool fresh = vm->blind & BLIND_SYNC;
-
-	vm->blind &= ~BLIND_SYNC;
 	if (!slots_were_read(core, vm))
 		return;
+	vm->blind &= ~BLIND_SYNC;
 	kcoh_slots_drop_unseen(core, vm);
 	if (vm->blind & BLIND_LOST)
 		kcoh_vcpus_forget_unseen(core, vm);
-	vm->resynced = core->sync.losses == core->sync.losses_at_begin;
-	if (fresh || vm->logged_pages != vm->scan_logged)
-		kcoh_epoch_judge(core, vm, true);
-	if (vm->resynced && !vm->epoch.on)
+	vm->known = core->sync.losses == core->sync.losses_at_begin;
+	kcoh_epoch_judge(core, vm, true);
+	if (vm->known && !vm->epoch.on)
 		vm->blind &= ~BLIND_LOST;
 }
 
@@ -122,7 +131,7 @@ static void end_scan(struct kcoh_core *core)
 			continue;
 		if (!conclude(core, vm))
 			kcoh_vm_gone(core, vm->id);
-		else if (!vm->resynced)
+		else if (!vm->known)
 			known = false;
 	}
 	if (known) {

@@ -6,7 +6,8 @@
  * scan) is true at its moment and misses edges between; the trap of the module sees every edge.
  * So, once a vCPU is trapped:
  *
- *   a sample that says off       is taken: PSCI CPU_OFF makes no trap
+ *   a sample that says off,      is taken: no trap shows PSCI CPU_OFF or KVM_SET_MP_STATE
+ *   or comes when it is off
  *   a sample that says uncached  is taken (the worse is believed), but for one of a scan: on VHE
  *                                the saved SCTLR_EL1 of a vCPU that runs is as old as its last
  *                                put
@@ -63,20 +64,17 @@ static void set_state(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, 
 	kcoh_windows_refresh(core, vm);
 }
 
-static bool is_trapped(const struct vcpu *vcpu)
-{
-	return vcpu->source == KCOH_SRC_TRAP && vcpu->state != KCOH_OFF;
-}
-
 static bool is_exact(uint8_t source)
 {
 	return source == KCOH_SRC_TRAP || source == KCOH_SRC_DISARM;
 }
 
 /* Is a sample of a trapped vCPU to be taken? */
-static bool sample_counts(const struct kcoh_core *core, uint8_t state)
+static bool sample_counts(const struct kcoh_core *core, const struct vcpu *vcpu, uint8_t state)
 {
-	return state == KCOH_OFF || (state == KCOH_UNCACHED && !core->sync.on);
+	if (vcpu->state == KCOH_OFF || state == KCOH_OFF)
+		return true;
+	return state == KCOH_UNCACHED && !core->sync.on;
 }
 
 void kcoh_vcpu_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_vcpu *ev)
@@ -87,14 +85,10 @@ void kcoh_vcpu_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_
 	if (!vcpu)
 		return;
 	started = vcpu->state == KCOH_OFF && ev->state != KCOH_OFF;
-	if (is_trapped(vcpu) && !is_exact(ev->source)) {
-		if (!sample_counts(core, ev->state))
-			return;
-		if (ev->state == KCOH_OFF)
-			vcpu->source = ev->source;
-	} else {
+	if (vcpu->source != KCOH_SRC_TRAP || is_exact(ev->source))
 		vcpu->source = ev->source;
-	}
+	else if (!sample_counts(core, vcpu, ev->state))
+		return;
 	set_state(core, vm, vcpu, ev->state, ev->sctlr);
 	kcoh_epoch_vcpu(core, vm, vcpu, started);
 }
@@ -108,7 +102,7 @@ void kcoh_vcpu_toggled(struct kcoh_core *core, struct vm *vm, const struct kcoh_
 	if (!vcpu)
 		return;
 	started = vcpu->state == KCOH_OFF;
-	if (!is_trapped(vcpu))
+	if (vcpu->source != KCOH_SRC_TRAP)
 		vcpu->source = ev->source;
 	set_state(core, vm, vcpu, ev->was, vcpu->sctlr);
 	set_state(core, vm, vcpu, ev->now, ev->sctlr);

@@ -116,7 +116,8 @@ static struct vm *make_vm(struct kcoh_core *core, uint32_t id, uint32_t body)
 	vm->id = id;
 	vm->body = body;
 	vm->policy = core->policy;
-	vm->resynced = true;
+	vm->known = true;
+	vm->born = core->sync.scan;
 	vm->verdict.since_ns = core->now_ns;
 	memset(kcoh_vcpus_of(core, vm), 0, core->config.max_vcpus * sizeof(struct vcpu));
 	if (core->host & KCOH_HOST_PKVM)
@@ -137,8 +138,8 @@ static void track(struct kcoh_core *core, const struct kcoh_ev_vm_new *ev)
 	insert_entry(core, ev->hdr.vm, body);
 	vm = make_vm(core, ev->hdr.vm, body);
 	name_vm(core, vm, ev);
-	if (ev->existing && core->sync.on)
-		vm->blind |= BLIND_SYNC;
+	if (ev->existing)
+		kcoh_sync_met(core, vm);
 	kcoh_vm_settle(core, vm);
 }
 
