@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * layout.c - every layout that crosses a boundary, written down a second time.
+ *
+ * BPF objects, the module, the daemon and recordings share memory and numbers. Each compiler lays
+ * a structure out by its own rules, and a hole or a field that moved gives wrong numbers and no
+ * error. So this file says where each field is and how long, and is compiled by gcc and clang,
+ * for x86-64, arm64 and BPF: that it compiles is the test. Padding that nobody wrote is an error
+ * while the headers are read, so nothing can hide between the fields.
+ *
+ * Example: kcoh_ev_vcpu.state is at byte 36 of 40 everywhere. Whoever moves it changes the line
+ * here and KCOH_ABI.
+ *
+ * Values of enums that recordings hold are written down too. test_layout.c checks that no
+ * structure of the headers is missing here.
+ */
+#ifdef __bpf__
+#include "kernel.bpf.h"
+#endif
+
+#pragma GCC diagnostic error "-Wpadded"
+#include "kcoh/event.h"
+#include "../../bpf/maps.h"
+#ifndef __bpf__
+#include "kcoh/ioctl.h"
+#endif
+
+#define SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
+#define FIELD(type, field, at, bytes)                                                              \
+	_Static_assert(__builtin_offsetof(struct type, field) == (at) &&                           \
+			       sizeof(((struct type *)0)->field) == (bytes),                       \
+		       #type "." #field)
+#define VALUE(name, value) _Static_assert((name) == (value), #name)
+
+/* --- include/kcoh/event.h */
+
+SIZE(kcoh_ev_hdr, 24);
+FIELD(kcoh_ev_hdr, ts_ns, 0, 8);
+FIELD(kcoh_ev_hdr, vm, 8, 4);
+FIELD(kcoh_ev_hdr, vcpu, 12, 2);
+FIELD(kcoh_ev_hdr, type, 14, 2);
+FIELD(kcoh_ev_hdr, size, 16, 2);
+FIELD(kcoh_ev_hdr, flags, 18, 2);
+FIELD(kcoh_ev_hdr, gap, 20, 4);
+
+SIZE(kcoh_ev_vm_new, 48);
+FIELD(kcoh_ev_vm_new, hdr, 0, 24);
+FIELD(kcoh_ev_vm_new, pid, 24, 4);
+FIELD(kcoh_ev_vm_new, existing, 28, 4);
+FIELD(kcoh_ev_vm_new, comm, 32, 16);
+
+SIZE(kcoh_ev_vm_gone, 24);
+FIELD(kcoh_ev_vm_gone, hdr, 0, 24);
+
+SIZE(kcoh_ev_vcpu, 40);
+FIELD(kcoh_ev_vcpu, hdr, 0, 24);
+FIELD(kcoh_ev_vcpu, sctlr, 24, 8);
+FIELD(kcoh_ev_vcpu, tid, 32, 4);
+FIELD(kcoh_ev_vcpu, state, 36, 1);
+FIELD(kcoh_ev_vcpu, source, 37, 1);
+FIELD(kcoh_ev_vcpu, pad, 38, 2);
+
+SIZE(kcoh_ev_toggle, 48);
+FIELD(kcoh_ev_toggle, hdr, 0, 24);
+FIELD(kcoh_ev_toggle, pc, 24, 8);
+FIELD(kcoh_ev_toggle, sctlr, 32, 8);
+FIELD(kcoh_ev_toggle, was, 40, 1);
+FIELD(kcoh_ev_toggle, now, 41, 1);
+FIELD(kcoh_ev_toggle, source, 42, 1);
+FIELD(kcoh_ev_toggle, pad, 43, 5);
+
+SIZE(kcoh_ev_set_way, 40);
+FIELD(kcoh_ev_set_way, hdr, 0, 24);
+FIELD(kcoh_ev_set_way, pc, 24, 8);
+FIELD(kcoh_ev_set_way, cached, 32, 1);
+FIELD(kcoh_ev_set_way, cleaned, 33, 1);
+FIELD(kcoh_ev_set_way, pad, 34, 6);
+
+SIZE(kcoh_ev_reset, 32);
+FIELD(kcoh_ev_reset, hdr, 0, 24);
+FIELD(kcoh_ev_reset, kind, 24, 4);
+FIELD(kcoh_ev_reset, has_run, 28, 4);
+
+SIZE(kcoh_ev_memslot, 72);
+FIELD(kcoh_ev_memslot, hdr, 0, 24);
+FIELD(kcoh_ev_memslot, base_gfn, 24, 8);
+FIELD(kcoh_ev_memslot, pages, 32, 8);
+FIELD(kcoh_ev_memslot, hva, 40, 8);
+FIELD(kcoh_ev_memslot, generation, 48, 8);
+FIELD(kcoh_ev_memslot, slot_id, 56, 4);
+FIELD(kcoh_ev_memslot, flags, 60, 4);
+FIELD(kcoh_ev_memslot, old_flags, 64, 4);
+FIELD(kcoh_ev_memslot, as_id, 68, 2);
+FIELD(kcoh_ev_memslot, change, 70, 1);
+FIELD(kcoh_ev_memslot, pad, 71, 1);
+
+SIZE(kcoh_ev_epoch, 56);
+FIELD(kcoh_ev_epoch, hdr, 0, 24);
+FIELD(kcoh_ev_epoch, logged_pages, 24, 8);
+FIELD(kcoh_ev_epoch, total_pages, 32, 8);
+FIELD(kcoh_ev_epoch, start, 40, 4);
+FIELD(kcoh_ev_epoch, vcpus, 44, 4);
+FIELD(kcoh_ev_epoch, armed, 48, 4);
+FIELD(kcoh_ev_epoch, pending, 52, 4);
+
+SIZE(kcoh_ev_scan, 32);
+FIELD(kcoh_ev_scan, hdr, 0, 24);
+FIELD(kcoh_ev_scan, done, 24, 4);
+FIELD(kcoh_ev_scan, vms, 28, 4);
+
+SIZE(kcoh_ev_host, 32);
+FIELD(kcoh_ev_host, hdr, 0, 24);
+FIELD(kcoh_ev_host, features, 24, 4);
+FIELD(kcoh_ev_host, page_size, 28, 4);
+
+SIZE(kcoh_ev_policy, 40);
+FIELD(kcoh_ev_policy, hdr, 0, 24);
+FIELD(kcoh_ev_policy, strategy, 24, 4);
+FIELD(kcoh_ev_policy, guard, 28, 4);
+FIELD(kcoh_ev_policy, can_cancel, 32, 4);
+FIELD(kcoh_ev_policy, arm_deadline_ms, 36, 4);
+
+SIZE(kcoh_ev_phase, 32);
+FIELD(kcoh_ev_phase, hdr, 0, 24);
+FIELD(kcoh_ev_phase, phase, 24, 4);
+FIELD(kcoh_ev_phase, pad, 28, 4);
+
+SIZE(kcoh_ev_tick, 24);
+FIELD(kcoh_ev_tick, hdr, 0, 24);
+
+SIZE(kcoh_ev_act_done, 32);
+FIELD(kcoh_ev_act_done, hdr, 0, 24);
+FIELD(kcoh_ev_act_done, act, 24, 4);
+FIELD(kcoh_ev_act_done, result, 28, 4);
+
+/* The longest record: what a reader of any must hold. */
+_Static_assert(sizeof(union kcoh_ev) == 72, "kcoh_ev");
+
+VALUE(KCOH_EV_NONE, 0);
+VALUE(KCOH_EV_VM_NEW, 1);
+VALUE(KCOH_EV_VM_GONE, 2);
+VALUE(KCOH_EV_VCPU, 3);
+VALUE(KCOH_EV_TOGGLE, 4);
+VALUE(KCOH_EV_SET_WAY, 5);
+VALUE(KCOH_EV_RESET, 6);
+VALUE(KCOH_EV_MEMSLOT, 7);
+VALUE(KCOH_EV_EPOCH, 8);
+VALUE(KCOH_EV_SCAN, 9);
+VALUE(KCOH_EV_HOST, 16);
+VALUE(KCOH_EV_POLICY, 17);
+VALUE(KCOH_EV_PHASE, 18);
+VALUE(KCOH_EV_TICK, 19);
+VALUE(KCOH_EV_ACT_DONE, 20);
+
+VALUE(KCOH_UNKNOWN, 0);
+VALUE(KCOH_CACHED, 1);
+VALUE(KCOH_UNCACHED, 2);
+VALUE(KCOH_OFF, 3);
+
+VALUE(KCOH_SRC_SAMPLE, 0);
+VALUE(KCOH_SRC_KVM, 1);
+VALUE(KCOH_SRC_TRAP, 2);
+VALUE(KCOH_SRC_DISARM, 3);
+
+VALUE(KCOH_RESET_INIT, 0);
+VALUE(KCOH_RESET_CPU_ON, 1);
+VALUE(KCOH_RESET_SET_SCTLR, 2);
+
+VALUE(KCOH_SLOT_CREATE, 0);
+VALUE(KCOH_SLOT_DELETE, 1);
+VALUE(KCOH_SLOT_MOVE, 2);
+VALUE(KCOH_SLOT_FLAGS, 3);
+VALUE(KCOH_SLOT_FOUND, 4);
+
+VALUE(KCOH_STRATEGY_OBSERVE, 0);
+VALUE(KCOH_STRATEGY_VETO, 1);
+VALUE(KCOH_STRATEGY_CLEAN, 2);
+VALUE(KCOH_STRATEGY_CLEAN_TAINTED, 3);
+VALUE(KCOH_STRATEGY_HOLD, 4);
+VALUE(KCOH_STRATEGY_DEFER, 5);
+VALUE(KCOH_STRATEGY_RETRY, 6);
+
+VALUE(KCOH_GUARD_WARN, 0);
+VALUE(KCOH_GUARD_ENFORCE, 1);
+
+VALUE(KCOH_PHASE_NONE, 0);
+VALUE(KCOH_PHASE_SETUP, 1);
+VALUE(KCOH_PHASE_ACTIVE, 2);
+VALUE(KCOH_PHASE_PRE_SWITCHOVER, 3);
+VALUE(KCOH_PHASE_DEVICE, 4);
+VALUE(KCOH_PHASE_COMPLETED, 5);
+VALUE(KCOH_PHASE_FAILED, 6);
+VALUE(KCOH_PHASE_CANCELLING, 7);
+VALUE(KCOH_PHASE_CANCELLED, 8);
+VALUE(KCOH_PHASE_POSTCOPY, 9);
+
+VALUE(KCOH_ACT_CANCEL, 1);
+VALUE(KCOH_ACT_ALERT, 2);
+VALUE(KCOH_ACT_RESCAN, 3);
+
+VALUE(KCOH_SLOT_LOG_DIRTY, 1u << 0);
+VALUE(KCOH_SLOT_READONLY, 1u << 1);
+VALUE(KCOH_HOST_S2FWB, 1u << 0);
+VALUE(KCOH_HOST_VHE, 1u << 1);
+VALUE(KCOH_HOST_PKVM, 1u << 2);
+VALUE(KCOH_HOST_MODULE, 1u << 3);
+VALUE(KCOH_HOST_TRAP, 1u << 4);
+VALUE(KCOH_HOST_CLEAN, 1u << 5);
+VALUE(KCOH_VCPU_NONE, 0xffff);
+VALUE(KCOH_VM_NONE, 0);
+
+/* --- include/kcoh/ioctl.h */
+
+#ifndef __bpf__
+SIZE(kcoh_hello, 16);
+FIELD(kcoh_hello, abi, 0, 4);
+FIELD(kcoh_hello, host, 4, 4);
+FIELD(kcoh_hello, line_bytes, 8, 4);
+FIELD(kcoh_hello, state, 12, 4);
+
+SIZE(kcoh_stats, 160);
+FIELD(kcoh_stats, epochs, 0, 8);
+FIELD(kcoh_stats, arms, 8, 8);
+FIELD(kcoh_stats, disarms, 16, 8);
+FIELD(kcoh_stats, traps, 24, 8);
+FIELD(kcoh_stats, toggles, 32, 8);
+FIELD(kcoh_stats, set_way, 40, 8);
+FIELD(kcoh_stats, set_way_yields, 48, 8);
+FIELD(kcoh_stats, hook_misses, 56, 8);
+FIELD(kcoh_stats, arm_late, 64, 8);
+FIELD(kcoh_stats, no_memory, 72, 8);
+FIELD(kcoh_stats, harvests, 80, 8);
+FIELD(kcoh_stats, pages_protected, 88, 8);
+FIELD(kcoh_stats, pages_cleaned, 96, 8);
+FIELD(kcoh_stats, pages_absent, 104, 8);
+FIELD(kcoh_stats, pages_no_ram, 112, 8);
+FIELD(kcoh_stats, pages_unclean, 120, 8);
+FIELD(kcoh_stats, pages_marked, 128, 8);
+FIELD(kcoh_stats, whole_slots, 136, 8);
+FIELD(kcoh_stats, vms, 144, 8);
+FIELD(kcoh_stats, vcpus_armed, 152, 8);
+
+SIZE(kcoh_vm_open, 8);
+FIELD(kcoh_vm_open, vm_fd, 0, 4);
+FIELD(kcoh_vm_open, flags, 4, 4);
+
+SIZE(kcoh_vm_strategy, 8);
+FIELD(kcoh_vm_strategy, strategy, 0, 4);
+FIELD(kcoh_vm_strategy, flags, 4, 4);
+
+SIZE(kcoh_vm_status, 80);
+FIELD(kcoh_vm_status, epoch, 0, 4);
+FIELD(kcoh_vm_status, armed, 4, 4);
+FIELD(kcoh_vm_status, vcpus, 8, 4);
+FIELD(kcoh_vm_status, vcpus_armed, 12, 4);
+FIELD(kcoh_vm_status, cleaning, 16, 4);
+FIELD(kcoh_vm_status, pad, 20, 4);
+FIELD(kcoh_vm_status, harvests, 24, 8);
+FIELD(kcoh_vm_status, pages_protected, 32, 8);
+FIELD(kcoh_vm_status, pages_cleaned, 40, 8);
+FIELD(kcoh_vm_status, pages_absent, 48, 8);
+FIELD(kcoh_vm_status, pages_no_ram, 56, 8);
+FIELD(kcoh_vm_status, pages_unclean, 64, 8);
+FIELD(kcoh_vm_status, journal_lost, 72, 8);
+
+SIZE(kcoh_vm_range, 40);
+FIELD(kcoh_vm_range, gfn, 0, 8);
+FIELD(kcoh_vm_range, pages, 8, 8);
+FIELD(kcoh_vm_range, done, 16, 8);
+FIELD(kcoh_vm_range, absent, 24, 8);
+FIELD(kcoh_vm_range, skipped, 32, 8);
+
+SIZE(kcoh_vm_vcpu, 24);
+FIELD(kcoh_vm_vcpu, index, 0, 4);
+FIELD(kcoh_vm_vcpu, state, 4, 4);
+FIELD(kcoh_vm_vcpu, armed, 8, 4);
+FIELD(kcoh_vm_vcpu, loaded, 12, 4);
+FIELD(kcoh_vm_vcpu, sctlr, 16, 8);
+
+SIZE(kcoh_journal_entry, 32);
+FIELD(kcoh_journal_entry, ts_ns, 0, 8);
+FIELD(kcoh_journal_entry, gfn, 8, 8);
+FIELD(kcoh_journal_entry, pages, 16, 8);
+FIELD(kcoh_journal_entry, slot_id, 24, 4);
+FIELD(kcoh_journal_entry, tid, 28, 4);
+VALUE(KCOH_IOC_HELLO, 0xc0106b80);
+VALUE(KCOH_IOC_STATS, 0x80a06b81);
+VALUE(KCOH_IOC_VM, 0x40086b82);
+VALUE(KCOH_VM_STRATEGY, 0x40086b90);
+VALUE(KCOH_VM_STATUS, 0x80506b91);
+VALUE(KCOH_VM_CLEAN, 0xc0286b92);
+VALUE(KCOH_VM_MARK_DIRTY, 0xc0286b93);
+VALUE(KCOH_VM_VCPU, 0xc0186b94);
+VALUE(KCOH_VM_JOURNAL, 0x40046b95);
+#endif
+
+/* --- bpf/maps.h */
+
+SIZE(kcoh_exits, 528);
+FIELD(kcoh_exits, count, 0, 528);
+
+SIZE(kcoh_shared, 64);
+FIELD(kcoh_shared, gap, 0, 8);
+FIELD(kcoh_shared, lost, 8, 40);
+FIELD(kcoh_shared, last_vm, 48, 8);
+FIELD(kcoh_shared, scan, 56, 4);
+FIELD(kcoh_shared, module, 60, 4);
