@@ -190,9 +190,9 @@ kcohd_stop() {
 	KCOHD_PID=''
 }
 
-# trace_start VM: `kcoh trace --vm VM --json` into $TMP/trace.
+# trace_start VM: `kcoh trace --vm VM --json` into $TMP/trace, with what kcohd saw before.
 trace_start() {
-	kcoh trace --vm "$1" --json >"$TMP/trace" 2>"$TMP/trace.err" &
+	kcoh trace --vm "$1" --json --since 0 >"$TMP/trace" 2>"$TMP/trace.err" &
 	TRACE_PID=$!
 }
 

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Real QEMU with KVM, inside the lab: start two, migrate one to the other. For lab tests and the demo.
+#
+# Each QEMU has two QMP sockets in $QEMU_DIR, because a socket serves one client at a time: NAME.qmp is the operator's (ours),
+# NAME.kcoh.qmp the one that kcohd's configuration names. What the guest prints goes to NAME.serial.
+
+QEMU_DIR=/run/lab
+declare -A QEMU_PID=()
+mkdir -p "$QEMU_DIR"
+
+# qemu_start NAME GUEST [OPTION…]: returns when its operator's socket answers. 256 MB, one vCPU.
+qemu_start() {
+	local name=$1 guest=$2
+	shift 2
+	: >"$QEMU_DIR/$name.serial"
+	qemu-system-aarch64 -name "$name" -machine virt,accel=kvm,gic-version=3 -cpu host -m 256 -nodefaults -display none \
+		-kernel "/usr/lib/kcoh/guests/$guest.bin" -serial "file:$QEMU_DIR/$name.serial" \
+		-qmp "unix:$QEMU_DIR/$name.qmp,server=on,wait=off" \
+		-qmp "unix:$QEMU_DIR/$name.kcoh.qmp,server=on,wait=off" "$@" >"$QEMU_DIR/$name.log" 2>&1 &
+	QEMU_PID[$name]=$!
+	wait_for 30 qmp "$name" query-status
+}
+
+# qmp NAME COMMAND [ARGUMENTS]: prints what it returned; status 1 if that is an error.
+qmp() {
+	local name=$1 line fd status=1 pid
+	coproc QMP { exec socat - "UNIX-CONNECT:$QEMU_DIR/$name.qmp" 2>/dev/null; }
+	pid=$! fd=${QMP[0]}
+	printf '{"execute":"qmp_capabilities"}\n{"execute":"%s","arguments":%s,"id":1}\n' "$2" "${3:-{\}}" >&"${QMP[1]}"
+	while read -r -t 20 line <&"$fd"; do
+		[[ $line == *'"id": 1'* ]] || continue
+		jq -c '.return // .error' <<<"$line"
+		[[ $line == *'"error"'* ]] || status=0
+		break
+	done 2>/dev/null
+	kill "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	return $status
+}
+
+# Room for 100 MB that change all the time: they shall not be what makes a migration long.
+MIGRATION='{"max-bandwidth":2000000000,"downtime-limit":5000}'
+
+# migrate SOURCE DESTINATION: the destination waits at its socket already (-incoming).
+migrate() {
+	qmp "$1" migrate-set-parameters "$MIGRATION" >/dev/null && qmp "$1" migrate "{\"uri\":\"unix:$QEMU_DIR/$2.migration\"}"
+}
+
+incoming() { # the option that makes a QEMU wait for a migration
+	echo "-incoming unix:$QEMU_DIR/$1.migration"
+}
+
+migration_status() {
+	qmp "$1" query-migrate | jq -r '.status // "none"'
+}
+
+# True if the migration of NAME came to an end of any kind.
+migration_ended() {
+	[[ $(migration_status "$1") =~ ^(completed|failed|cancelled)$ ]]
+}
+
+run_status() {
+	qmp "$1" query-status | jq -r .status
+}
+
+printed_bytes() {
+	stat -c %s "$QEMU_DIR/$1.serial"
+}
+
+# printed NAME BYTES: true if its guest has printed more than so many bytes.
+printed() {
+	(($(printed_bytes "$1") > $2))
+}
+
+qemu_end() {
+	local name
+	for name; do
+		kill "${QEMU_PID[$name]}" 2>/dev/null
+		wait "${QEMU_PID[$name]}" 2>/dev/null
+		unset "QEMU_PID[$name]"
+	done
+}
