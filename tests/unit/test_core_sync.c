@@ -50,19 +50,41 @@ static void met_outside_a_scan(void **state)
 {
 	static const struct line lines[] = {
 		READY,
-		{ 1, VM_MET(1), VETO(WATCHED_LATE), "rescan:0 alert:1" },
+		{ 1, VM_MET(1), VETO(WATCHED_LATE), "rescan:0" },
 		{ 2, VCPU(1, 0, CACHED, SAMPLE), VETO(WATCHED_LATE), "" },
 		{ 3, SLOT(1, FLAGS, 3, RAM_PAGES, LOGS, 0, 5), VETO(WATCHED_LATE), "" },
 		{ 3, EPOCH(1, 1, 1, 0), VETO(WATCHED_LATE), "" },
 		{ 4, SCAN(0), VETO(WATCHED_LATE), "" },
 		{ 4, FOUND_RAM(LOGS, 5), VETO(WATCHED_LATE), "" },
-		{ 5, SCAN(1), VETO(WATCHED_LATE), "cancel:1" },
+		{ 5, SCAN(1), VETO(WATCHED_LATE), "cancel:1 alert:1" },
 		{ 6, SLOT(1, FLAGS, 3, RAM_PAGES, 0, LOGS, 6), ALLOW(NOT_YET_CLEANING), "" },
 		{ 2000, TICK, ALLOW(NOT_YET_CLEANING), "" },
 	};
 
 	(void)state;
 	CASE(lines);
+}
+
+/* No scan comes: it is told after all. */
+static void met_and_never_read(void **state)
+{
+	static const struct line lines[] = {
+		READY,
+		{ 1, VM_MET(1), VETO(WATCHED_LATE), "rescan:0" },
+		{ 2, DONE(0, RESCAN, -EIO), VETO(WATCHED_LATE), "" },
+		{ 1001, TICK, VETO(WATCHED_LATE), "rescan:0" },
+		{ 1002, PHASE(1, ACTIVE), VETO(WATCHED_LATE), "" },
+		{ 10000, TICK, VETO(WATCHED_LATE), "" },
+		{ 10001, TICK, VETO(WATCHED_LATE), "cancel:1 alert:1" },
+	};
+	struct world world;
+
+	(void)state;
+	world_make(&world, 1, 1, 1);
+	run_lines(&world, lines, 3, __func__);
+	assert_int_equal(world.acts[0].reason, KCOH_RSN_WATCHED_LATE);
+	run_lines(&world, lines + 3, COUNT(lines) - 3, __func__);
+	world_free(&world);
 }
 
 /* A VM without slots: whether it has none, or the scan had passed it, only another scan can say. */
@@ -72,7 +94,7 @@ static void found_without_slots(void **state)
 		READY,
 		{ 1, SCAN(0), NO_VM, "" },
 		{ 2, VM_MET(1), VETO(WATCHED_LATE), "" },
-		{ 3, SCAN(1), VETO(WATCHED_LATE), "rescan:0 alert:1" },
+		{ 3, SCAN(1), VETO(WATCHED_LATE), "rescan:0" },
 		{ 4, SCAN(0), VETO(WATCHED_LATE), "" },
 		{ 5, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
 		{ 2000, TICK, ALLOW(NOT_YET_CLEANING), "" },
@@ -476,6 +498,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(found_outside_an_epoch),
 		cmocka_unit_test(met_outside_a_scan),
+		cmocka_unit_test(met_and_never_read),
 		cmocka_unit_test(found_without_slots),
 		cmocka_unit_test(found_without_a_scan),
 		cmocka_unit_test(scan_brings_back_the_truth),

@@ -18,8 +18,8 @@
  * the span ends. The next SETUP: CANCEL.
  *
  * An act becomes due in the VM and is handed out at the end of the step, as far as there is room;
- * the rest with the next step. While a scan that found this VM is not complete, nothing is done
- * about it: half a VM is not judged.
+ * the rest with the next step. A VM that was met in the middle of its life gets no acts before a
+ * scan has read it (but not for longer than 10 s): half a VM is not judged.
  */
 #include "core/state.h"
 
@@ -29,6 +29,7 @@
 #define ALERT_QUIET_NS (60 * SEC_NS)
 #define CANCEL_LIMIT_NS (10 * SEC_NS) /* no answer for so long is a failure */
 #define CANCEL_PAUSE_NS SEC_NS
+#define READING_LIMIT_NS (10 * SEC_NS)
 #define CANCEL_RETRIES 3
 
 bool kcoh_phase_live(uint32_t phase)
@@ -137,9 +138,15 @@ static void weigh_span(struct vm *vm)
 	vm->acts.alert_reason = KCOH_RSN_NONE;
 }
 
+static bool is_being_read(const struct kcoh_core *core, const struct vm *vm)
+{
+	return (vm->blind & BLIND_SYNC) &&
+	       core->now_ns < after_ns(vm->windows[KCOH_WINDOW_BLIND].since_ns, READING_LIMIT_NS);
+}
+
 void kcoh_acts_weigh(struct kcoh_core *core, struct vm *vm)
 {
-	if ((vm->blind & BLIND_SYNC) && core->sync.on)
+	if (is_being_read(core, vm))
 		return;
 	weigh_span(vm);
 	weigh_alert(core, vm);
@@ -215,8 +222,8 @@ static size_t emit_host(struct kcoh_core *core, struct kcoh_act *acts)
 	size_t count = 0;
 
 	if (kcoh_sync_ask(core))
-		acts[count++] = (struct kcoh_act){ .type = KCOH_ACT_RESCAN,
-						   .reason = KCOH_RSN_EVENTS_LOST };
+		acts[count++] =
+			(struct kcoh_act){ .type = KCOH_ACT_RESCAN, .reason = core->sync.why };
 	if (core->refused) {
 		acts[count++] = (struct kcoh_act){ .type = KCOH_ACT_ALERT,
 						   .reason = KCOH_RSN_TOO_MANY,

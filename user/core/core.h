@@ -43,7 +43,7 @@ struct kcoh_verdict {
 
 struct kcoh_act {
 	enum kcoh_act_type type;
-	enum kcoh_reason reason;
+	enum kcoh_reason reason; /* RESCAN: EVENTS_LOST, or WATCHED_LATE (a VM was met late) */
 	uint32_t vm; /* KCOH_VM_NONE for RESCAN */
 	bool dry; /* say it, do not do it: guard = warn, or no way to cancel */
 };

@@ -146,6 +146,7 @@ struct sync {
 	uint64_t losses_at_begin;
 	uint32_t scan; /* number of the last scan begun */
 	uint32_t tries; /* RESCAN acts since all was last known */
+	enum kcoh_reason why; /* it is wanted */
 	bool on; /* a scan is on */
 	bool wanted; /* something was lost and not yet read again */
 	bool sent; /* RESCAN was handed out and not answered */

@@ -40,7 +40,16 @@ void kcoh_sync_met(struct kcoh_core *core, struct vm *vm)
 {
 	vm->blind |= BLIND_SYNC;
 	vm->known = false;
+	if (!core->sync.wanted)
+		core->sync.why = KCOH_RSN_WATCHED_LATE;
 	core->sync.wanted = true;
+}
+
+static void note_loss(struct kcoh_core *core)
+{
+	core->sync.losses++;
+	core->sync.wanted = true;
+	core->sync.why = KCOH_RSN_EVENTS_LOST;
 }
 
 void kcoh_sync_lost(struct kcoh_core *core, uint32_t records)
@@ -49,8 +58,7 @@ void kcoh_sync_lost(struct kcoh_core *core, uint32_t records)
 	struct vm *vm;
 
 	core->stats.lost += records;
-	core->sync.losses++;
-	core->sync.wanted = true;
+	note_loss(core);
 	for (i = 0; i < core->entries; i++) {
 		vm = kcoh_vm_of_entry(core, i);
 		if (vm)
@@ -62,8 +70,7 @@ void kcoh_sync_lost(struct kcoh_core *core, uint32_t records)
 /* What is known of this VM contradicts itself: as if records of it had been lost. */
 void kcoh_sync_suspect(struct kcoh_core *core, struct vm *vm)
 {
-	core->sync.losses++;
-	core->sync.wanted = true;
+	note_loss(core);
 	blind_vm(core, vm);
 }
 
