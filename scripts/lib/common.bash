@@ -10,6 +10,7 @@
 # A kernel has a short name (6.1, 6.12, 7) and a page size (4k, 16k). The table below is the only place that knows
 # from which Debian suite each comes and which suite's compiler builds its modules.
 
+# shellcheck disable=SC2034 # for those who source this
 KCOH_REPO=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 KCOH_CACHE=${KCOH_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kcoh}
 KCOH_SELF=$(basename -- "$0")
@@ -26,6 +27,13 @@ die() {
 
 say() {
 	printf '%s: %s\n' "$KCOH_SELF" "$*" >&2
+}
+
+# space_check DIR MEGABYTES WHAT
+space_check() {
+	local free
+	free=$(($(stat -f -c '%a * %S' "$1") / 1048576))
+	((free >= $2)) || die "$3 needs $2 MB of disk space and $1 has $free MB free; make room there${4:+ or $4}"
 }
 
 # usage: print the text between the markers `#:` at the head of the script.

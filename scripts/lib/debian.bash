@@ -32,27 +32,22 @@ lock() {
 	flock "$fd"
 }
 
-# space_check MEGABYTES WHAT
-space_check() {
-	local free
-	free=$(($(stat -f -c '%a * %S' "$KCOH_CACHE") / 1048576))
-	((free >= $1)) || die "$2 needs $1 MB of disk space and $KCOH_CACHE has $free MB free; make room or set KCOH_CACHE to another place"
+# apt_open ARCH SUITE: choose the private state, and fill it if it is new; sets APT_STATE.
+apt_open() {
+	APT_STATE=$KCOH_CACHE/apt/$2-$1
+	[[ -e $APT_STATE/filled ]] || apt_fill "$1" "$2"
 }
 
-# apt_open ARCH SUITE…: choose (and make, if new) the private state; sets APT_STATE.
-apt_open() {
-	local arch=$1 suite mirror
-	shift
-	local suites="$*"
-	APT_STATE=$KCOH_CACHE/apt/${suites// /+}-$arch
-	[[ -e $APT_STATE/filled ]] && return
+# In a subshell, so that its lock is held no longer than it lasts.
+apt_fill() (
+	local arch=$1 suite=$2 mirror
+	lock "apt-$suite-$arch"
+	[[ ! -e $APT_STATE/filled ]] || return 0
 	[[ -r $KEYRING ]] || die "Debian's archive keyring $KEYRING is missing; install the package debian-archive-keyring"
 	mirror=$(debian_mirror)
 	mkdir -p "$APT_STATE/lists/partial" "$APT_STATE/archives/partial"
 	: >"$APT_STATE/status"
-	for suite in $suites; do
-		printf 'deb [arch=%s signed-by=%s] %s %s main\n' "$arch" "$KEYRING" "$mirror" "$suite"
-	done >"$APT_STATE/sources.list"
+	printf 'deb [arch=%s signed-by=%s] %s %s main\n' "$arch" "$KEYRING" "$mirror" "$suite" >"$APT_STATE/sources.list"
 	cat >"$APT_STATE/apt.conf" <<-CONF
 		#clear APT::Architectures;
 		#clear APT::Update::Post-Invoke;
@@ -66,9 +61,9 @@ apt_open() {
 		APT::Sandbox::User "root";
 		APT::Update::Error-Mode "any";
 		Acquire::Languages "none";
-		Acquire::Retries "3";
-		Acquire::http::Timeout "30";
-		Acquire::https::Timeout "30";
+		Acquire::Retries "2";
+		Acquire::http::Timeout "20";
+		Acquire::https::Timeout "20";
 		Dir::State "$APT_STATE";
 		Dir::State::lists "$APT_STATE/lists";
 		Dir::State::status "$APT_STATE/status";
@@ -86,7 +81,7 @@ apt_open() {
 	CONF
 	apt_update
 	touch "$APT_STATE/filled"
-}
+)
 
 apt_run() {
 	local tool=$1
@@ -98,14 +93,13 @@ apt_run() {
 apt_failed() {
 	local why
 	why=$(grep -m1 -E '^(E|Err|W):' "$1" | cut -c1-200) || true
-	die "cannot fetch $2 from $(debian_mirror) and the cache does not have it yet (apt: ${why:-no reason given}); check the network, then try again: what was downloaded is kept"
+	die "cannot fetch $2 from $(debian_mirror) (apt: ${why:-no reason given}), and the cache lacks it; check the network and try again: what was downloaded is kept"
 }
 
-apt_update() (
-	lock "apt-$(basename "$APT_STATE")"
+apt_update() {
 	say "fetching Debian's package lists (${APT_STATE##*/})"
 	apt_run apt-get update >"$APT_STATE/log" 2>&1 || apt_failed "$APT_STATE/log" "Debian's package lists"
-)
+}
 
 # fetch alone|all DIR PACKAGE…: download packages, alone or with all they depend on, into DIR/archives.
 fetch() {
@@ -114,7 +108,7 @@ fetch() {
 	mkdir -p "$dir/archives/partial"
 	say "fetching $(fetch_size "$how" "$@") from ${APT_STATE##*/}"
 	fetch_once "$how" "$dir" "$@" >"$log" 2>&1 && return
-	apt_update # the lists may be older than the mirror
+	(lock "apt-${APT_STATE##*/}" && apt_update) # the lists may be older than the mirror
 	fetch_once "$how" "$dir" "$@" >"$log" 2>&1 || apt_failed "$log" "$*"
 }
 
@@ -122,6 +116,8 @@ fetch_once() {
 	local how=$1 dir=$2
 	shift 2
 	if [[ $how == all ]]; then
+		# What an interrupted run fetched and Debian replaced since must not be unpacked too.
+		apt_run apt-get -o Dir::Cache::archives="$dir/archives" autoclean
 		apt_run apt-get -o Dir::Cache::archives="$dir/archives" -y --download-only install "$@"
 	else
 		(cd "$dir/archives" && apt_run apt-get download "$@")
