@@ -52,6 +52,8 @@ static void cancel_is_not_answered(void **state)
 	static const struct line lines[] = {
 		VETOED,
 		{ 1000, PHASE(1, SETUP), VETO(MMU_OFF), "cancel:1" },
+		{ 5000, TICK, VETO(MMU_OFF), "" },
+		{ 8000, TICK, VETO(MMU_OFF), "" },
 		{ 10999, TICK, VETO(MMU_OFF), "" },
 		{ 11000, TICK, VETO(MMU_OFF), "" },
 		{ 12000, TICK, VETO(MMU_OFF), "cancel:1" },
@@ -122,6 +124,23 @@ static void cancel_once(void **state)
 		{ 21, DONE(1, CANCEL, 0), VETO(MMU_OFF), "" },
 		{ 22, LOG_ON(1), VETO(MMU_OFF), "cancel:1" },
 		{ 23, PHASE(1, DEVICE), VETO(MMU_OFF), "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
+/* The veto comes and goes while a phase goes on: once, all the same. */
+static void cancel_once_a_phase(void **state)
+{
+	static const struct line lines[] = {
+		VETOED,
+		{ 10, PHASE(1, ACTIVE), VETO(MMU_OFF), "cancel:1" },
+		{ 11, DONE(1, CANCEL, 0), VETO(MMU_OFF), "" },
+		{ 12, VCPU(1, 0, CACHED, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
+		{ 13, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "alert:1" },
+		{ 14, VCPU(1, 0, CACHED, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
+		{ 15, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "" },
 	};
 
 	(void)state;
@@ -276,6 +295,7 @@ int main(void)
 		cmocka_unit_test(answers_out_of_place),
 		cmocka_unit_test(given_up_in_peace),
 		cmocka_unit_test(cancel_once),
+		cmocka_unit_test(cancel_once_a_phase),
 		cmocka_unit_test(dry),
 		cmocka_unit_test(alerts_are_quiet),
 		cmocka_unit_test(more_acts_than_fit),

@@ -36,9 +36,16 @@ static void without_module(void **state)
 		{ 6, LOG_OFF(1), ALLOW(NO_MODULE), "" },
 	};
 
+	struct world world;
+
 	(void)state;
-	CASE(veto);
 	CASE(observe);
+	world_make(&world, 1, 1, 1);
+	run_lines(&world, veto, 7, __func__);
+	assert_true(vm_view(&world, 1).in_epoch);
+	assert_false(vm_view(&world, 1).armed);
+	run_lines(&world, veto + 7, COUNT(veto) - 7, __func__);
+	world_free(&world);
 }
 
 static void protected_kvm(void **state)
@@ -76,16 +83,19 @@ static void module_comes_and_goes(void **state)
 		{ 9001, LOG_OFF(1), ALLOW(NOT_YET_CLEANING), "" },
 		{ 9002, LOG_ON(1), WAIT(ARMING), "" },
 		{ 9003, EPOCH(1, 1, 1, 0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 9003, VCPU(1, 1, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
 		{ 9004, HOST(0), VETO(NO_MODULE), "cancel:1 alert:1" },
 		/* the trap went with it: a sample is believed again */
 		{ 9005, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "" },
 		{ 9006, VCPU(1, 0, CACHED, SAMPLE), VETO(NO_MODULE), "" },
+		{ 9006, VCPU(1, 1, UNCACHED, SAMPLE), VETO(MMU_OFF), "" },
+		{ 9006, VCPU(1, 1, CACHED, SAMPLE), VETO(NO_MODULE), "" },
 		{ 9007, HOST(MODULE), VETO(WATCHED_LATE), "" },
 	};
 	struct world world;
 
 	(void)state;
-	world_make(&world, 1, 1, 1);
+	world_make(&world, 1, 2, 1);
 	RUN(&world, lines);
 	assert_int_equal(vcpu_view(&world, 1, 0).source, KCOH_SRC_SAMPLE);
 	assert_false(vm_view(&world, 1).armed);
@@ -212,6 +222,50 @@ static void all_report(void **state)
 	world_make(&world, 1, 2, 1);
 	RUN(&world, clean);
 	assert_true(vm_view(&world, 1).armed);
+	world_free(&world);
+}
+
+/* vCPUs that were never heard of owe nothing, whatever lies between those that were. */
+static void indexes_with_holes(void **state)
+{
+	static const struct line lines[] = {
+		BORN(MODULE),
+		{ 4, VCPU(1, 5, CACHED, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
+		{ 100, LOG_ON(1), WAIT(ARMING), "" },
+		{ 101, VCPU(1, 0, CACHED, TRAP), WAIT(ARMING), "" },
+		{ 102, VCPU(1, 5, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
+		{ 103, EPOCH(1, 0, 2, 0), WAIT(ARMING), "" },
+		{ 104, VCPU(1, 0, CACHED, TRAP), WAIT(ARMING), "" },
+		{ 105, VCPU(1, 5, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
+/* Where a window decides the verdict, the debt goes on beside it. */
+static void debts_beside_windows(void **state)
+{
+	static const struct line lines[] = {
+		BORN(MODULE),
+		{ 100, LOG_ON(1), WAIT(ARMING), "" },
+		{ 101, TOGGLE(1, 0, CACHED, UNCACHED, KVM), VETO(MMU_OFF), NULL },
+		{ 102, TOGGLE(1, 0, UNCACHED, CACHED, TRAP), VETO(MMU_OFF_EARLIER), NULL },
+		{ 103, RESET(1, 0, INIT, 1), VETO(STATE_UNKNOWN), NULL },
+		{ 104, VCPU(1, 0, CACHED, SAMPLE), VETO(MMU_OFF_EARLIER), NULL },
+		{ 105, RESET(1, 0, INIT, 0), VETO(MMU_OFF_EARLIER), NULL },
+	};
+	static const bool armed[] = { false, false, true, false, false, true };
+	struct world world;
+	size_t i;
+
+	(void)state;
+	world_make(&world, 1, 1, 1);
+	run_lines(&world, lines, 5, __func__);
+	for (i = 0; i < COUNT(armed); i++) {
+		run_lines(&world, lines + 5 + i, 1, __func__);
+		assert_int_equal(vm_view(&world, 1).armed, armed[i]);
+	}
 	world_free(&world);
 }
 
@@ -464,8 +518,13 @@ static void windows_of_two_vcpus(void **state)
 
 	(void)state;
 	world_make(&world, 1, 2, 1);
-	RUN(&world, lines);
+	run_lines(&world, lines, 8, __func__);
+	assert_int_equal(vm_view(&world, 1).verdict.since_ns, 10000000);
+	run_lines(&world, lines + 8, 1, __func__);
+	assert_int_equal(vm_view(&world, 1).verdict.since_ns, 15000000);
+	run_lines(&world, lines + 9, COUNT(lines) - 9, __func__);
 	view = vm_view(&world, 1);
+	assert_int_equal(view.verdict.since_ns, 30000000);
 	assert_int_equal(view.windows[KCOH_WINDOW_MMU_OFF], 2);
 	assert_int_equal(view.window_ns[KCOH_WINDOW_MMU_OFF], 10000000);
 	assert_int_equal(view.window_since_ns[KCOH_WINDOW_MMU_OFF], 30000000);
@@ -551,6 +610,8 @@ int main(void)
 		cmocka_unit_test(default_policy),
 		cmocka_unit_test(arming_times_out),
 		cmocka_unit_test(all_report),
+		cmocka_unit_test(indexes_with_holes),
+		cmocka_unit_test(debts_beside_windows),
 		cmocka_unit_test(sleepers),
 		cmocka_unit_test(nobody_is_known_to_run),
 		cmocka_unit_test(orders),

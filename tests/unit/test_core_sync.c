@@ -164,6 +164,7 @@ static void scan_brings_back_the_truth(void **state)
 	assert_int_equal(stats.lost, 9);
 	assert_int_equal(stats.rescans, 3);
 	assert_int_equal(stats.stale, 1);
+	assert_int_equal(stats.records, COUNT(lines));
 	world_free(&world);
 }
 
@@ -202,6 +203,27 @@ static void scans_that_do_not_suffice(void **state)
 		{ 51011, VCPU(1, 0, CACHED, SAMPLE), VETO(EVENTS_LOST), "" },
 		{ 51012, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
 		{ 99999, TICK, ALLOW(NOT_YET_CLEANING), "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
+/* A scan that nobody asked for: in time, and not ended in time. */
+static void scans_of_the_daemons_own(void **state)
+{
+	static const struct line lines[] = {
+		KNOWN,
+		{ 60000, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 60001, TICK, ALLOW(NOT_YET_CLEANING), "" },
+		{ 60002, FOUND_RAM(LOGS, 9), ALLOW(NOT_YET_CLEANING), "" },
+		{ 69999, TICK, ALLOW(NOT_YET_CLEANING), "" },
+		{ 70000, TICK, ALLOW(NOT_YET_CLEANING), "rescan:0" },
+		{ 70001, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 70002, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 70003, TICK, ALLOW(NOT_YET_CLEANING), "" },
+		{ 70004, FOUND_RAM(LOGS, 9), ALLOW(NOT_YET_CLEANING), "" },
+		{ 70005, SCAN(1), VETO(WATCHED_LATE), "cancel:1 alert:1" },
 	};
 
 	(void)state;
@@ -434,6 +456,7 @@ static void too_many_vms(void **state)
 	assert_int_equal(stats.vms_untracked, 2);
 	assert_int_equal(stats.vms_refused, 4);
 	assert_int_equal(stats.strays, 2);
+	assert_int_equal(stats.records, COUNT(lines));
 	world_free(&world);
 }
 
@@ -469,6 +492,7 @@ static void bodies_are_used_again(void **state)
 	kcoh_core_stats(world.core, &stats);
 	assert_int_equal(stats.vms, 0);
 	assert_int_equal(stats.vms_refused, 0);
+	assert_int_equal(stats.strays, 100); /* each was ended twice, or the one before it again */
 	world_free(&world);
 }
 
@@ -484,6 +508,8 @@ static void one_vm_told_twice(void **state)
 	(void)state;
 	world_make(&world, 1, 1, 1);
 	RUN(&world, lines);
+	assert_int_equal(vm_view(&world, 1).pid, 101);
+	assert_string_equal(vm_view(&world, 1).comm, "qemu");
 	again.vm_new.pid = 4711;
 	memcpy(again.vm_new.comm, "renamed", 8);
 	world_step(&world, &again);
@@ -503,6 +529,7 @@ int main(void)
 		cmocka_unit_test(found_without_a_scan),
 		cmocka_unit_test(scan_brings_back_the_truth),
 		cmocka_unit_test(scans_that_do_not_suffice),
+		cmocka_unit_test(scans_of_the_daemons_own),
 		cmocka_unit_test(patience_has_an_end),
 		cmocka_unit_test(traps_after_a_loss),
 		cmocka_unit_test(losses_on_strangers),

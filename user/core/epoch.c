@@ -48,14 +48,18 @@ static void owe(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, bool o
 		vm->epoch.arm_since_ns = core->now_ns;
 }
 
-/* All vCPUs that are not off owe (or owe nothing). */
+static bool is_runnable(const struct vcpu *vcpu)
+{
+	return vcpu->known && vcpu->state != KCOH_OFF;
+}
+
 static void owe_all(struct kcoh_core *core, struct vm *vm, bool owes)
 {
 	struct vcpu *vcpus = kcoh_vcpus_of(core, vm);
 	uint32_t i;
 
 	for (i = 0; i < vm->vcpu_top; i++)
-		if (!owes || (vcpus[i].known && vcpus[i].state != KCOH_OFF))
+		if (is_runnable(&vcpus[i]))
 			owe(core, vm, &vcpus[i], owes);
 }
 
@@ -66,8 +70,7 @@ static void begin_vcpus(struct kcoh_core *core, struct vm *vm)
 
 	for (i = 0; i < vm->vcpu_top; i++) {
 		vcpus[i].arm = 0;
-		if (vcpus[i].known && vcpus[i].state != KCOH_OFF &&
-		    vcpus[i].source != KCOH_SRC_TRAP)
+		if (is_runnable(&vcpus[i]) && vcpus[i].source != KCOH_SRC_TRAP)
 			owe(core, vm, &vcpus[i], true);
 	}
 }
@@ -87,9 +90,8 @@ static void begin(struct kcoh_core *core, struct vm *vm, bool late)
 	kcoh_acts_epoch(vm);
 }
 
-static void end(struct kcoh_core *core, struct vm *vm)
+static void end(struct vm *vm)
 {
-	owe_all(core, vm, false);
 	vm->epoch.on = false;
 	vm->epoch.classes = 0;
 	vm->blind &= ~(BLIND_LATE | BLIND_ARM);
@@ -111,7 +113,7 @@ void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late)
 	if (covers_ram(vm) == vm->epoch.on)
 		return;
 	if (vm->epoch.on)
-		end(core, vm);
+		end(vm);
 	else
 		begin(core, vm, late);
 }
@@ -162,12 +164,6 @@ void kcoh_epoch_vcpu(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, b
 	} else if (started) {
 		owe(core, vm, vcpu, true);
 	}
-}
-
-/* The module is gone: nobody owes it anything. */
-void kcoh_epoch_disown(struct kcoh_core *core, struct vm *vm)
-{
-	owe_all(core, vm, false);
 }
 
 bool kcoh_epoch_arming(const struct kcoh_core *core, const struct vm *vm)

@@ -17,10 +17,8 @@ static void change_vm(struct kcoh_core *core, struct vm *vm, uint32_t gained, ui
 		vm->blind &= ~BLIND_PKVM;
 	if ((gained & KCOH_HOST_TRAP) && vm->epoch.on)
 		vm->blind |= BLIND_LATE;
-	if (dropped & KCOH_HOST_TRAP) {
+	if (dropped & KCOH_HOST_TRAP)
 		kcoh_vcpus_demote(core, vm);
-		kcoh_epoch_disown(core, vm);
-	}
 }
 
 void kcoh_host_changed(struct kcoh_core *core, const struct kcoh_ev_host *ev)

@@ -201,7 +201,6 @@ void kcoh_slots_drop_unseen(struct kcoh_core *core, struct vm *vm);
 void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late);
 void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_epoch *ev);
 void kcoh_epoch_vcpu(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, bool started);
-void kcoh_epoch_disown(struct kcoh_core *core, struct vm *vm);
 bool kcoh_epoch_arming(const struct kcoh_core *core, const struct vm *vm);
 uint64_t kcoh_epoch_deadline(const struct vm *vm);
 
