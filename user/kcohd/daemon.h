@@ -92,6 +92,9 @@ void acts_down(struct daemon *daemon);
 void act_log(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident,
 	     enum kcoh_outcome outcome, int result, const char *sentence);
 
+/* loop.c: what time it is, for the events to come. */
+void clock_set(struct daemon *daemon);
+
 /* loop.c: reads again which VMs there are. */
 void scan(struct daemon *daemon);
 

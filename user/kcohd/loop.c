@@ -42,6 +42,11 @@ struct kcoh_ev_hdr header_now(uint16_t type, uint16_t size)
 	};
 }
 
+void clock_set(struct daemon *daemon)
+{
+	kcoh_log_set_clock(daemon->log, (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns()));
+}
+
 static void scan_push(struct daemon *daemon, bool done, int vms)
 {
 	struct kcoh_ev_scan ev = { .hdr = header_now(KCOH_EV_SCAN, sizeof(ev)),
@@ -92,11 +97,6 @@ static int on_consume(sd_event_source *source, uint64_t usec, void *ctx)
 	if (daemon->rescan)
 		rescan(daemon);
 	return again(source, CONSUME_US);
-}
-
-static void clock_set(struct daemon *daemon)
-{
-	kcoh_log_set_clock(daemon->log, (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns()));
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
@@ -172,7 +172,6 @@ int watch_up(struct daemon *daemon)
 		say(LOG_ERR, "cannot set a timer: %s", strerror(-err));
 		return err;
 	}
-	clock_set(daemon);
 	scan(daemon);
 	say(LOG_INFO, "watching %zu virtual machines", kcoh_roster_count(daemon->roster));
 	return 0;

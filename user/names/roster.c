@@ -206,10 +206,41 @@ static bool selector_matches(const struct kcoh_ident *ident, enum selector_kind 
 	return false;
 }
 
+/* Of two VMs that match, the one that is meant: NULL if that cannot be told. */
+static struct kcoh_roster_vm *choose(struct kcoh_roster_vm *one, struct kcoh_roster_vm *other)
+{
+	if (one->shown.has_memory == other->shown.has_memory)
+		return NULL;
+	return one->shown.has_memory ? one : other;
+}
+
+/* The VM that is meant, or NULL; *ret_rival is another one that may be as well. */
+static struct kcoh_roster_vm *find_meant(struct kcoh_roster *roster, enum selector_kind kind,
+					 const char *text, uint32_t number,
+					 struct kcoh_roster_vm **ret_rival)
+{
+	struct kcoh_roster_vm *found = NULL, *chosen;
+
+	*ret_rival = NULL;
+	for (size_t i = 0; i < roster->count; i++) {
+		struct kcoh_roster_vm *vm = &roster->vms[i];
+
+		if (!selector_matches(vm->ident, kind, text, number))
+			continue;
+		chosen = found ? choose(found, vm) : vm;
+		if (!chosen)
+			*ret_rival = vm;
+		else if (chosen != found && chosen->shown.has_memory)
+			*ret_rival = NULL;
+		found = chosen ? chosen : found;
+	}
+	return found;
+}
+
 int kcoh_roster_select(struct kcoh_roster *roster, const char *selector,
 		       struct kcoh_roster_vm **ret_vm, char *err, size_t err_len)
 {
-	struct kcoh_roster_vm *found = NULL;
+	struct kcoh_roster_vm *found, *rival;
 	enum selector_kind kind = BY_NAME;
 	uint32_t number;
 
@@ -218,24 +249,17 @@ int kcoh_roster_select(struct kcoh_roster *roster, const char *selector,
 			 selector);
 		return -EINVAL;
 	}
-	for (size_t i = 0; i < roster->count; i++) {
-		struct kcoh_roster_vm *vm = &roster->vms[i];
-
-		if (!selector_matches(vm->ident, kind, selector, number))
-			continue;
-		if (found) {
-			snprintf(err, err_len,
-				 "'%s' means VM %" PRIu32 " and VM %" PRIu32
-				 ": select one by its number",
-				 selector, found->ident->id, vm->ident->id);
-			return -ENOTUNIQ;
-		}
-		found = vm;
-	}
+	found = find_meant(roster, kind, selector, number, &rival);
 	if (!found) {
 		snprintf(err, err_len, "no VM matches '%s'; kcoh ps lists those there are",
 			 selector);
 		return -ENOENT;
+	}
+	if (rival) {
+		snprintf(err, err_len,
+			 "'%s' means VM %" PRIu32 " and VM %" PRIu32 ": select one by its number",
+			 selector, found->ident->id, rival->ident->id);
+		return -ENOTUNIQ;
 	}
 	*ret_vm = found;
 	return 0;

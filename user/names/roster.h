@@ -35,6 +35,7 @@ void kcoh_ident_unref(struct kcoh_ident *ident); /* and here */
 /* What readers of events were last told about a VM; a difference to the core's view is news. */
 struct kcoh_vm_shown {
 	bool known; /* the core has had a view of it */
+	bool has_memory; /* memslots */
 	bool in_epoch;
 	uint32_t windows_open;
 	uint64_t window_since_ns[KCOH_WINDOW_CLASSES];
@@ -65,7 +66,8 @@ size_t kcoh_roster_count(const struct kcoh_roster *roster);
 
 /*
  * The VM that a selector means: a number is kcoh's id, `pid:N` a process, then a UUID, then a name.
- * 0 and *ret_vm; -ENOENT if there is none, -ENOTUNIQ if several, -EINVAL if it cannot be one;
+ * QEMU makes a second VM for some ms when it starts, to try things out: of several VMs the only one that has memory is
+ * meant. 0 and *ret_vm; -ENOENT if there is none, -ENOTUNIQ if several, -EINVAL if it cannot be one;
  * `err` then holds a sentence.
  */
 int kcoh_roster_select(struct kcoh_roster *roster, const char *selector,

@@ -158,6 +158,7 @@ static void vm_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
 
 	if (kcoh_core_vm(relay->config.core, vm->ident->id, &view) < 0)
 		return;
+	vm->shown.has_memory = view.slots;
 	epoch_show(relay, hdr, vm, &view);
 	windows_show(relay, hdr, vm, &view);
 	verdict_show(relay, hdr, vm, &view);

@@ -168,7 +168,8 @@ static void judged_epoch_fields(json_t *o, const struct kcoh_entry *entry)
 static void scan_fields(json_t *o, const struct kcoh_entry *entry)
 {
 	set_text(o, "state", entry->ev.scan.done ? "end" : "begin");
-	set_number(o, "vms", entry->ev.scan.vms);
+	if (entry->ev.scan.done)
+		set_number(o, "vms", entry->ev.scan.vms);
 }
 
 static void host_fields(json_t *o, const struct kcoh_entry *entry)

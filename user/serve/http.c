@@ -3,9 +3,10 @@
  * http.c - libmicrohttpd as one more source of an sd-event loop.
  *
  * libmicrohttpd keeps its sockets in an epoll set of its own. An epoll descriptor can itself be watched: when it
- * is readable, MHD_run() does what there is to do and returns. What is no socket (a connection's
- * time-out, a stream that was resumed) it tells by MHD_get_timeout(), asked before each sleep of the loop. So
- * there are no threads, and the API sees the core between two records and never in the middle of one.
+ * is readable, MHD_run() does what there is to do and returns. Time-outs of connections it tells by
+ * MHD_get_timeout(), asked before each sleep of the loop. Streams that were resumed it tells by neither, so a source
+ * that is ready at once runs it. There are no threads: the API sees the core between two records and never in the
+ * middle of one.
  *
  * Limits: 128 connections, 30 s without a byte (streams of events are exempt), 16 KiB of head, 64 KiB of body.
  */
@@ -88,6 +89,15 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
+static int on_soon(sd_event_source *source, void *ctx)
+{
+	struct kcoh_serve *serve = ctx;
+
+	(void)source;
+	MHD_run(serve->http);
+	return 0;
+}
+
 /* Before each sleep of the loop: when does libmicrohttpd want to run next? */
 static int on_prepare(sd_event_source *source, void *ctx)
 {
@@ -143,6 +153,10 @@ static int loop_join(struct kcoh_serve *serve)
 	if (err >= 0)
 		err = sd_event_source_set_enabled(serve->timer, SD_EVENT_OFF);
 	if (err >= 0)
+		err = sd_event_add_defer(event, &serve->soon, on_soon, serve);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(serve->soon, SD_EVENT_OFF);
+	if (err >= 0)
 		err = sd_event_source_set_prepare(serve->io, on_prepare);
 	return err;
 }
@@ -181,6 +195,8 @@ void kcoh_serve_free(struct kcoh_serve *serve)
 	kcoh_log_set_notify(serve->config.log, NULL, NULL);
 	sd_event_source_disable_unref(serve->io);
 	sd_event_source_disable_unref(serve->timer);
+	sd_event_source_disable_unref(serve->soon);
+	serve->soon = NULL;
 	serve->closing = true;
 	streams_wake(serve);
 	MHD_run(serve->http);

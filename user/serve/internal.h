@@ -18,6 +18,7 @@ struct kcoh_serve {
 	struct MHD_Daemon *http;
 	sd_event_source *io;
 	sd_event_source *timer;
+	sd_event_source *soon; /* streams were resumed */
 	LIST_HEAD(, stream) streams;
 	unsigned int stream_count;
 	bool closing;

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The API: what each path answers, what it refuses and how, and who may have the socket.
+ */
+#include "server.h"
+
+static void health(void **state)
+{
+	struct answer answer;
+
+	ask_with(*state, "GET", "/healthz", NULL, &answer);
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(answer.body, "ok\n");
+}
+
+static void socket_is_private(void **state)
+{
+	struct bench *bench = *state;
+	struct stat st;
+
+	assert_int_equal(stat(bench->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+}
+
+static void a_vm(void **state)
+{
+	json_t *vm = ask(*state, "/v1/vms/web-1", 200);
+	const char *name, *uuid, *state0, *state2, *sctlr, *verdict, *reason, *window;
+	json_int_t id, pid, ram, index2, irq, total;
+	int open;
+	json_t *epoch;
+
+	assert_int_equal(
+		json_unpack(
+			vm,
+			"{s:I, s:s, s:s, s:I, s:I, s:o, s:[{s:s}, {s:I, s:s, s:s}], s:{s:s, s:s}, "
+			"s:[{s:s, s:b}, {}], s:{s:I, s:{s:I}}}",
+			"id", &id, "name", &name, "uuid", &uuid, "pid", &pid, "ram_bytes", &ram,
+			"epoch", &epoch, "vcpus", "state", &state0, "index", &index2, "state",
+			&state2, "sctlr", &sctlr, "verdict", "verdict", &verdict, "reason", &reason,
+			"windows", "class", &window, "open", &open, "exits", "total", &total,
+			"classes", "IRQ", &irq),
+		0);
+	assert_int_equal(id, 3);
+	assert_string_equal(uuid, UUID);
+	assert_int_equal(pid, 300);
+	assert_int_equal(ram, 256 * 4096);
+	assert_true(json_is_null(epoch));
+	assert_string_equal(state0, "cached");
+	assert_int_equal(index2, 2);
+	assert_string_equal(state2, "uncached");
+	assert_string_equal(sctlr, "0x30d00800");
+	assert_string_equal(verdict, "veto");
+	assert_string_equal(reason, "mmu-off");
+	assert_string_equal(window, "mmu-off");
+	assert_true(open);
+	assert_int_equal(irq, 2);
+	assert_int_equal(total, 7);
+	json_decref(vm);
+}
+
+static void all_vms(void **state)
+{
+	json_t *json = ask(*state, "/v1/vms", 200), *vms = json_object_get(json, "vms");
+	static const json_int_t ids[] = { 3, 7, 8, 9 };
+
+	assert_int_equal(json_array_size(vms), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(json_integer_value(json_object_get(json_array_get(vms, i), "id")),
+				 ids[i]);
+	json_decref(json);
+}
+
+static void verdicts(void **state)
+{
+	static const char *const selectors[] = { "3", "web-1", UUID, "pid:300", "pid%3A300" };
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(selectors) / sizeof(selectors[0]); i++) {
+		const char *verdict, *sentence;
+		json_int_t id;
+		json_t *json;
+
+		snprintf(path, sizeof(path), "/v1/vms/%s/verdict", selectors[i]);
+		json = ask(*state, path, 200);
+		assert_int_equal(json_unpack(json, "{s:I, s:s, s:s}", "id", &id, "verdict",
+					     &verdict, "sentence", &sentence),
+				 0);
+		assert_int_equal(id, 3);
+		assert_string_equal(verdict, "veto");
+		assert_string_equal(sentence, kcoh_reason_sentence(KCOH_RSN_MMU_OFF));
+		json_decref(json);
+	}
+}
+
+static void odd_name(void **state)
+{
+	json_t *json = ask(*state, "/v1/vms/a%2Fb%20c%3F/verdict", 200);
+
+	assert_string_equal(json_string_value(json_object_get(json, "name")), "a/b c?");
+	json_decref(json);
+}
+
+/* A VM that the core does not have: no guess. */
+static void untracked(void **state)
+{
+	json_t *json = ask(*state, "/v1/vms/8/verdict", 200);
+
+	assert_string_equal(json_string_value(json_object_get(json, "verdict")), "veto");
+	assert_string_equal(json_string_value(json_object_get(json, "reason")), "too-many");
+	json_decref(json);
+}
+
+static void refusals(void **state)
+{
+	refused(*state, "/v1/vms/nosuch", 404,
+		"no VM matches 'nosuch'; kcoh ps lists those there are");
+	refused(*state, "/v1/vms/nosuch/verdict", 404,
+		"no VM matches 'nosuch'; kcoh ps lists those there are");
+	refused(*state, "/v1/vms/twin", 409,
+		"'twin' means VM 7 and VM 8: select one by its number");
+	refused(*state, "/v1/vms/pid:x", 400,
+		"'pid:x' is no selector: give an id, a name, a UUID or pid:N");
+	refused(*state, "/v1/vms/%FF", 404, "the request holds bytes that are not UTF-8");
+	refused(*state, "/v1/vms/", 404, "there is nothing at /v1/vms/");
+	refused(*state, "/v2", 404, "there is nothing at /v2");
+	refused(*state, "/", 404, "there is nothing at /");
+	refused(*state, "/v1/module/release", 405, "/v1/module/release takes POST only");
+	refused(*state, "/v1/events?vm=nosuch", 404,
+		"no VM matches 'nosuch'; kcoh ps lists those there are");
+	refused(*state, "/v1/events?since=x", 400,
+		"since=x is no sequence number from 0 to 0, the newest (numbers begin anew when "
+		"kcohd is "
+		"restarted)");
+	refused(*state, "/v1/events?since=1", 400,
+		"since=1 is no sequence number from 0 to 0, the newest (numbers begin anew when "
+		"kcohd is "
+		"restarted)");
+}
+
+static void methods(void **state)
+{
+	struct answer answer;
+	char *big = calloc(1, 100001);
+
+	ask_with(*state, "DELETE", "/v1/vms", NULL, &answer);
+	assert_int_equal(answer.status, 405);
+	assert_non_null(strstr(answer.head, "Allow: GET\r\n"));
+	ask_with(*state, "POST", "/v1/vms", "hello", &answer);
+	assert_int_equal(answer.status, 405);
+	memset(big, 'x', 100000);
+	ask_with(*state, "POST", "/v1/module/release", big, &answer);
+	assert_int_equal(answer.status, 413);
+	free(big);
+}
+
+static void module_release(void **state)
+{
+	struct bench *bench = *state;
+	struct answer answer;
+
+	if (geteuid() != 0) {
+		ask_with(bench, "POST", "/v1/module/release", "", &answer);
+		assert_int_equal(answer.status, 403);
+		return;
+	}
+	ask_with(bench, "POST", "/v1/module/release", "", &answer);
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(answer.body, "{\"released_ns\":30000000000}\n");
+	bench->release_err = -ENOENT;
+	ask_with(bench, "POST", "/v1/module/release", "{}", &answer);
+	assert_int_equal(answer.status, 409);
+	assert_string_equal(answer.body, "{\"error\":\"not now\"}\n");
+}
+
+static void host_facts(void **state)
+{
+	json_t *json = ask(*state, "/v1/host", 200);
+
+	assert_string_equal(json_string_value(json_object_get(json, "kernel")), "6.1");
+	json_decref(json);
+}
+
+/* One connection, many requests: kept alive. */
+static void keep_alive(void **state)
+{
+	struct bench *bench = *state;
+	struct answer answer;
+	CURL *curl = client_new(bench, "GET", "/v1/vms/3/verdict", &answer);
+	CURLM *multi = curl_multi_init();
+	uint64_t deadline = deadline_in(10);
+	long connects = 0, one;
+
+	for (int i = 0; i < 50; i++) {
+		int running = 1;
+
+		answer.len = answer.head_len = 0;
+		curl_multi_add_handle(multi, curl);
+		while (running && !is_late(deadline))
+			pump(bench, multi, &running);
+		assert_false(running);
+		curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &one);
+		connects += one;
+		curl_multi_remove_handle(multi, curl);
+	}
+	assert_int_equal(connects, 1);
+	curl_multi_cleanup(multi);
+	curl_easy_cleanup(curl);
+}
+
+/* Not HTTP, half of it, too much of it: an answer or a closed connection, and the next one is served. */
+static void garbage(void **state)
+{
+	static const char *const texts[] = {
+		"\r\n\r\n\r\n",
+		"hello\r\n\r\n",
+		"GET\r\n\r\n",
+		"GET / HTTP/9.9\r\n\r\n",
+		"GET /v1/vms HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+		"GET /v1/vms HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+		"POST /v1/module/release HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+		"chunked\r\n\r\nZZ\r\n",
+		"GET /v1/vms/%",
+		"\x16\x03\x01\x02\x00\x01",
+	};
+	struct bench *bench = *state;
+	struct answer answer;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		int fd = raw_connect(bench);
+
+		raw_send(fd, texts[i]);
+		for (int j = 0; j < 20; j++)
+			sd_event_run(bench->event, 1000);
+		close(fd);
+		ask_with(bench, "GET", "/healthz", NULL, &answer);
+		assert_int_equal(answer.status, 200);
+	}
+}
+
+static void one_daemon_a_path(void **state)
+{
+	struct bench *bench = *state;
+	struct kcoh_listen *second = NULL;
+	char sentence[256], lock[80];
+	int fd;
+
+	assert_int_equal(kcoh_listen_open(bench->path, &second, sentence, sizeof(sentence)),
+			 -EADDRINUSE);
+	assert_non_null(strstr(sentence, "another kcohd already serves /tmp/"));
+	assert_int_equal(access(bench->path, F_OK), 0);
+
+	/* what is left by a daemon that died is replaced; what is no socket is not */
+	snprintf(lock, sizeof(lock), "%s/stale", bench->dir);
+	assert_int_equal(mknod(lock, S_IFSOCK | 0600, 0), 0);
+	assert_int_equal(kcoh_listen_open(lock, &second, sentence, sizeof(sentence)), 0);
+	kcoh_listen_close(second);
+	assert_int_equal(access(lock, F_OK), -1);
+	fd = open(lock, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	close(fd);
+	assert_int_equal(kcoh_listen_open(lock, &second, sentence, sizeof(sentence)), -EEXIST);
+	assert_non_null(strstr(sentence, "exists and is no socket"));
+	assert_int_equal(access(lock, F_OK), 0);
+	unlink(lock);
+	strcat(lock, ".lock");
+	unlink(lock);
+	assert_int_equal(
+		kcoh_listen_open("/proc/nosuch/k.sock", &second, sentence, sizeof(sentence)),
+		-ENOENT);
+	assert_non_null(strstr(sentence, "cannot make the directory /proc/nosuch"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(health),   TEST(socket_is_private), TEST(a_vm),       TEST(all_vms),
+		TEST(verdicts), TEST(odd_name),          TEST(untracked),  TEST(refusals),
+		TEST(methods),  TEST(module_release),    TEST(host_facts), TEST(keep_alive),
+		TEST(garbage),  TEST(one_daemon_a_path),
+	};
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The configuration: what is taken, and that each mistake is told with its line and what would be right.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "serve/version.h"
+
+static char sentence[512];
+
+/* Writes `text` to a file, loads it and removes it; returns what loading gave. */
+static int load(const char *text, struct kcoh_config **ret_config)
+{
+	char path[] = "/tmp/kcoh-test-XXXXXX";
+	int fd = mkstemp(path), err;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	*sentence = '\0';
+	*ret_config = NULL;
+	err = kcoh_config_load(path, ret_config, sentence, sizeof(sentence));
+	unlink(path);
+	return err;
+}
+
+static struct kcoh_config *load_good(const char *text)
+{
+	struct kcoh_config *config;
+	int err = load(text, &config);
+
+	if (err)
+		fail_msg("%s", sentence);
+	return config;
+}
+
+static void built_in(void **state)
+{
+	struct kcoh_config *config;
+	struct kcoh_policy policy;
+
+	(void)state;
+	assert_int_equal(kcoh_config_new(&config), 0);
+	policy = kcoh_config_policy(config, "web-1");
+	assert_string_equal(kcoh_config_socket(config), KCOH_SOCKET);
+	assert_int_equal(policy.strategy, KCOH_STRATEGY_VETO);
+	assert_int_equal(policy.guard, KCOH_GUARD_WARN);
+	assert_int_equal(policy.arm_deadline_ms, 1000);
+	assert_null(policy.qmp);
+	kcoh_config_free(config);
+}
+
+static void all_keys(void **state)
+{
+	struct kcoh_config *config = load_good("; a comment\n"
+					       "[kcohd]\n"
+					       "socket = /run/x/y.sock\n"
+					       "bpf_dir=/opt/bpf ; and another\n"
+					       "\n"
+					       "[defaults]\r\n"
+					       "  strategy = observe\r\n"
+					       "\tguard = enforce\n"
+					       "  arm_deadline_ms = 250\n"
+					       "[vm web-*]\n"
+					       "qmp = /run/qemu/%n.qmp\n");
+	struct kcoh_policy policy = kcoh_config_policy(config, "web-1");
+
+	(void)state;
+	assert_string_equal(kcoh_config_socket(config), "/run/x/y.sock");
+	assert_string_equal(kcoh_config_bpf_dir(config), "/opt/bpf");
+	assert_int_equal(policy.strategy, KCOH_STRATEGY_OBSERVE);
+	assert_int_equal(policy.guard, KCOH_GUARD_ENFORCE);
+	assert_int_equal(policy.arm_deadline_ms, 250);
+	assert_string_equal(policy.qmp, "/run/qemu/%n.qmp");
+	assert_null(kcoh_config_policy(config, "db-1").qmp);
+	assert_null(kcoh_config_defaults(config).qmp);
+	kcoh_config_free(config);
+}
+
+/* The first section that matches applies, alone; [defaults] may stand behind it. */
+static void first_match(void **state)
+{
+	struct kcoh_config *config = load_good("[vm web-1]\n"
+					       "guard = enforce\n"
+					       "[vm web-*]\n"
+					       "guard = warn\n"
+					       "strategy = observe\n"
+					       "arm_deadline_ms = 5\n"
+					       "[vm db-[0-9]]\n"
+					       "arm_deadline_ms = 6 ; not ]\n"
+					       "[vm web-1]\n"
+					       "strategy = observe\n"
+					       "[defaults]\n"
+					       "guard = enforce\n"
+					       "arm_deadline_ms = 7\n");
+	struct kcoh_policy one = kcoh_config_policy(config, "web-1");
+	struct kcoh_policy two = kcoh_config_policy(config, "web-2");
+
+	(void)state;
+	assert_int_equal(one.guard, KCOH_GUARD_ENFORCE);
+	assert_int_equal(one.strategy, KCOH_STRATEGY_VETO);
+	assert_int_equal(one.arm_deadline_ms, 7);
+	assert_int_equal(two.guard, KCOH_GUARD_WARN);
+	assert_int_equal(two.strategy, KCOH_STRATEGY_OBSERVE);
+	assert_int_equal(two.arm_deadline_ms, 5);
+	assert_int_equal(kcoh_config_policy(config, "db-7").arm_deadline_ms, 6);
+	assert_int_equal(kcoh_config_policy(config, "db-x").arm_deadline_ms, 7);
+	kcoh_config_free(config);
+}
+
+#define LONG "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static const struct {
+	const char *text;
+	const char *told; /* after the file's name */
+} mistakes[] = {
+	{ "[kcohd]\nsockte = /x\n",
+	  ":2: unknown key 'sockte' in [kcohd]; known are socket, bpf_dir" },
+	{ "[defaults]\nqmp = /x\n",
+	  ":2: unknown key 'qmp' in [defaults]; known are strategy, guard, arm_deadline_ms" },
+	{ "\n\n[vmm a]\n",
+	  ":3: unknown section [vmm a]; known are [kcohd], [defaults] and [vm NAME]" },
+	{ "[vm]\n", ":1: [vm] needs the name of a VM, or a pattern: [vm web-*]" },
+	{ "[vm  ]\n", ":1: [vm] needs the name" },
+	{ "guard = warn\n", ":1: 'guard' stands before any section; begin with [kcohd]" },
+	{ "[defaults]\nguard = off\n", ":2: guard 'off' is not known; choose warn or enforce" },
+	{ "[defaults]\nstrategy = clean\n",
+	  ":2: strategy 'clean' is not built yet; choose observe or veto" },
+	{ "[defaults]\nstrategy = Veto\n",
+	  ":2: strategy 'Veto' is not known; choose observe or veto" },
+	{ "[defaults]\narm_deadline_ms = 0\n",
+	  ":2: arm_deadline_ms must be a number of milliseconds" },
+	{ "[defaults]\narm_deadline_ms = 60001\n", "from 1 to 60000, not '60001'" },
+	{ "[defaults]\narm_deadline_ms = -1\n", "not '-1'" },
+	{ "[defaults]\narm_deadline_ms = 99999999999999999999\n", ":2: arm_deadline_ms must be" },
+	{ "[defaults]\narm_deadline_ms = 1s\n", ":2: arm_deadline_ms must be" },
+	{ "[kcohd]\nsocket = kcohd.sock\n",
+	  ":2: socket must be an absolute path, not 'kcohd.sock'" },
+	{ "[kcohd]\nsocket = /" LONG LONG "\n", ":2: socket is longer than the 107 bytes" },
+	{ "[kcohd]\nbpf_dir = bpf\n", ":2: bpf_dir must be an absolute path, not 'bpf'" },
+	{ "[vm a]\nqmp = /run/%x.sock\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },
+	{ "[vm a]\nqmp = /run/%\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },
+	{ "[vm a]\nguard\n", ":2: neither a [section], nor key = value, nor a ; comment" },
+	{ "[vm a\nguard = warn\n", ":1: neither a [section]" },
+	{ "[kcohd]\n; fine\n" LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG
+		  LONG LONG LONG LONG "\n",
+	  ":3: the line is longer than 1021 bytes" },
+	/* the first mistake is the one that is told */
+	{ "[kcohd]\nfoo\nbar = 1\n[baz]\n", ":2: neither a [section]" },
+	{ "[kcohd]\nfoo = 1\nbar\n[baz]\n", ":2: unknown key 'foo'" },
+};
+
+static void told_mistakes(void **state)
+{
+	struct kcoh_config *config;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		assert_int_equal(load(mistakes[i].text, &config), -EINVAL);
+		assert_null(config);
+		if (!strstr(sentence, mistakes[i].told) || strncmp(sentence, "/tmp/kcoh-test-", 15))
+			fail_msg("for %s\nwas told: %s\nand not: %s", mistakes[i].text, sentence,
+				 mistakes[i].told);
+	}
+}
+
+static void unreadable(void **state)
+{
+	struct kcoh_config *config = NULL;
+
+	(void)state;
+	assert_int_equal(
+		kcoh_config_load("/nonexistent/kcoh.conf", &config, sentence, sizeof(sentence)),
+		-ENOENT);
+	assert_string_equal(sentence, "cannot read the configuration /nonexistent/kcoh.conf: "
+				      "No such file or directory");
+	assert_int_equal(kcoh_config_load("/tmp", &config, sentence, sizeof(sentence)), -EINVAL);
+	assert_non_null(strstr(sentence, "Is a directory"));
+	assert_null(config);
+}
+
+/* A long sentence is cut, not written beyond its end. */
+static void short_buffer(void **state)
+{
+	char path[] = "/tmp/kcoh-test-XXXXXX";
+	int fd = mkstemp(path);
+	struct kcoh_config *config;
+
+	(void)state;
+	assert_int_equal(write(fd, "[a]\n", 4), 4);
+	close(fd);
+	for (size_t len = 1; len < 80; len++) {
+		char *exact = malloc(len);
+
+		assert_int_equal(kcoh_config_load(path, &config, exact, len), -EINVAL);
+		assert_true(strlen(exact) < len);
+		free(exact);
+	}
+	unlink(path);
+}
+
+static void qmp_paths(void **state)
+{
+	static const struct {
+		const char *pattern, *name, *uuid, *path; /* NULL: -EINVAL */
+	} cases[] = {
+		{ "/run/a.qmp", "web", "", "/run/a.qmp" },
+		{ "/run/%n.qmp", "web-1", "", "/run/web-1.qmp" },
+		{ "/run/%u/%p/%%", "web", "0-1", "/run/0-1/42/%" },
+		{ "/run/%n%n", "a,b", "", "/run/a,ba,b" },
+		{ "/run/%n.qmp", "../../etc/x", "", NULL },
+		{ "/run/%n.qmp", "..", "", NULL },
+		{ "/run/%n/qmp", ".", "", NULL },
+		{ "/run/%u", "web", "", NULL },
+		{ "/run/%", "web", "", NULL },
+		{ "/run/%d", "web", "", NULL },
+	};
+	char path[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int err = kcoh_config_qmp_path(cases[i].pattern, cases[i].name, cases[i].uuid, 42,
+					       path, sizeof(path));
+
+		assert_int_equal(err, cases[i].path ? 0 : -EINVAL);
+		if (cases[i].path)
+			assert_string_equal(path, cases[i].path);
+	}
+	assert_int_equal(kcoh_config_qmp_path("/%n", "abc", "", 1, path, 5), 0);
+	assert_int_equal(kcoh_config_qmp_path("/%n", "abc", "", 1, path, 4), -ENAMETOOLONG);
+}
+
+/* The example that is shipped is a configuration, and says what is built in. */
+static void example(void **state)
+{
+	struct kcoh_config *config = NULL;
+	int err = kcoh_config_load("docs/kcoh.conf.example", &config, sentence, sizeof(sentence));
+
+	(void)state;
+	if (err)
+		fail_msg("%s", sentence);
+	assert_string_equal(kcoh_config_socket(config), KCOH_SOCKET);
+	assert_int_equal(kcoh_config_policy(config, "x").guard, KCOH_GUARD_WARN);
+	kcoh_config_free(config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(built_in),    cmocka_unit_test(all_keys),
+		cmocka_unit_test(first_match), cmocka_unit_test(told_mistakes),
+		cmocka_unit_test(unreadable),  cmocka_unit_test(short_buffer),
+		cmocka_unit_test(qmp_paths),   cmocka_unit_test(example),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events: the backlog, and each type as the line of JSON that docs/events.md promises.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "serve/event_json.h"
+#include "serve/log.h"
+
+#define NO_VCPU KCOH_VCPU_NONE
+
+/* What all lines begin with: 2026-01-02 03:04:05.678901 UTC is 1767323045678901234 ns. */
+#define REAL_NS 1767323045678901234ull
+#define HEAD(type)                                                                                 \
+	"{\"seq\":17,\"ts_ns\":81234567890,\"time\":\"2026-01-02T03:04:05.678901Z\",\"type\":"     \
+	"\"" type "\""
+#define ABOUT_VM ",\"vm\":3,\"name\":\"web-1\""
+#define ABOUT_VCPU ABOUT_VM ",\"vcpu\":1"
+
+static const struct {
+	struct kcoh_entry entry;
+	const char *line;
+} lines[] = {
+	{ { .type = KCOH_EV_VM_NEW,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.vm_new = { .pid = 42, .existing = 1 } },
+	  HEAD("vm-new") ABOUT_VM ",\"pid\":42,\"comm\":\"qemu\",\"uuid\":\"00112233-4455-6677-"
+				  "8899-aabbccddeeff\",\"existing\":true}" },
+	{ { .type = KCOH_EV_VM_GONE, .vm = 3, .vcpu = NO_VCPU }, HEAD("vm-gone") ABOUT_VM "}" },
+	{ { .type = KCOH_EV_VCPU,
+	    .vm = 3,
+	    .vcpu = 1,
+	    .ev.vcpu = { .sctlr = 0x30d0198d,
+			 .tid = 43,
+			 .state = KCOH_CACHED,
+			 .source = KCOH_SRC_TRAP } },
+	  HEAD("vcpu") ABOUT_VCPU
+	  ",\"state\":\"cached\",\"source\":\"trap\",\"sctlr\":\"0x30d0198d\",\"tid\":43}" },
+	{ { .type = KCOH_EV_TOGGLE,
+	    .vm = 3,
+	    .vcpu = 1,
+	    .ev.toggle = { .pc = 0xffff800010000154,
+			   .sctlr = 0x30d00800,
+			   .was = KCOH_CACHED,
+			   .now = KCOH_UNCACHED,
+			   .source = KCOH_SRC_TRAP } },
+	  HEAD("toggle") ABOUT_VCPU ",\"was\":\"cached\",\"now\":\"uncached\",\"pc\":"
+				    "\"0xffff800010000154\",\"sctlr\":\"0x30d00800\","
+				    "\"source\":\"trap\"}" },
+	{ { .type = KCOH_EV_SET_WAY, .vm = 3, .vcpu = 1, .ev.set_way = { .pc = 0x80, .cached = 1 } },
+	  HEAD("set-way") ABOUT_VCPU ",\"pc\":\"0x80\",\"cached\":true,\"cleaned\":false}" },
+	{ { .type = KCOH_EV_RESET,
+	    .vm = 3,
+	    .vcpu = 1,
+	    .ev.reset = { .kind = KCOH_RESET_CPU_ON, .has_run = 1 } },
+	  HEAD("reset") ABOUT_VCPU ",\"kind\":\"cpu-on\",\"has_run\":true}" },
+	{ { .type = KCOH_EV_RESET, .vm = 3, .vcpu = 1, .ev.reset = { .kind = 99 } },
+	  HEAD("reset") ABOUT_VCPU ",\"kind\":\"?\",\"has_run\":false}" },
+	{ { .type = KCOH_EV_MEMSLOT,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.memslot = { .base_gfn = 0x40000,
+			    .pages = 65536,
+			    .hva = 0xffff00000000,
+			    .generation = 12,
+			    .slot_id = 2,
+			    .flags = KCOH_SLOT_LOG_DIRTY | KCOH_SLOT_READONLY | 4,
+			    .change = KCOH_SLOT_FLAGS } },
+	  HEAD("memslot") ABOUT_VM
+	  ",\"change\":\"flags\",\"slot\":2,\"as\":0,\"base_gfn\":\"0x40000\",\"pages\":65536,"
+	  "\"hva\":\"0xffff00000000\",\"generation\":12,\"flags\":[\"log-dirty\",\"readonly\","
+	  "\"0x4\"],"
+	  "\"old_flags\":[]}" },
+	{ { .type = KCOH_EV_EPOCH,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.epoch = { .logged_pages = 5,
+			  .total_pages = 6,
+			  .start = 1,
+			  .vcpus = 4,
+			  .armed = 3,
+			  .pending = 1 } },
+	  HEAD("epoch") ABOUT_VM ",\"state\":\"start\",\"source\":\"module\",\"logged_pages\":5,"
+				 "\"total_pages\":6,\"vcpus\":4,"
+				 "\"armed\":3,\"pending\":1}" },
+	{ { .type = KCOH_ENTRY_EPOCH,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .epoch = { .logged_pages = 0, .total_pages = 6 } },
+	  HEAD("epoch") ABOUT_VM
+	  ",\"state\":\"end\",\"source\":\"memslots\",\"logged_pages\":0,\"total_pages\":6}" },
+	{ { .type = KCOH_EV_SCAN, .vcpu = NO_VCPU }, HEAD("scan") ",\"state\":\"begin\"}" },
+	{ { .type = KCOH_EV_SCAN, .vcpu = NO_VCPU, .ev.scan = { .done = 1, .vms = 2 } },
+	  HEAD("scan") ",\"state\":\"end\",\"vms\":2}" },
+	{ { .type = KCOH_EV_HOST,
+	    .vcpu = NO_VCPU,
+	    .ev.host = { .features = KCOH_HOST_VHE | KCOH_HOST_MODULE | KCOH_HOST_TRAP,
+			 .page_size = 4096 } },
+	  HEAD("host") ",\"features\":[\"vhe\",\"module\",\"trap\"],\"page_size\":4096}" },
+	{ { .type = KCOH_EV_POLICY,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.policy = { .strategy = KCOH_STRATEGY_VETO,
+			   .guard = KCOH_GUARD_ENFORCE,
+			   .can_cancel = 1,
+			   .arm_deadline_ms = 1000 } },
+	  HEAD("policy") ABOUT_VM ",\"strategy\":\"veto\",\"guard\":\"enforce\",\"can_cancel\":"
+				  "true,\"arm_deadline_ms\":1000}" },
+	{ { .type = KCOH_EV_PHASE,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.phase = { .phase = KCOH_PHASE_ACTIVE } },
+	  HEAD("phase") ABOUT_VM ",\"phase\":\"active\"}" },
+	{ { .type = KCOH_ENTRY_WINDOW, .vm = 3, .vcpu = NO_VCPU, .window = { .open = 1 } },
+	  HEAD("window") ABOUT_VM ",\"class\":\"mmu-off\",\"state\":\"open\"}" },
+	{ { .type = KCOH_ENTRY_WINDOW,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .window = { .window_class = KCOH_WINDOW_BLIND, .open_ns = 1500 } },
+	  HEAD("window") ABOUT_VM ",\"class\":\"blind\",\"state\":\"close\",\"open_ns\":1500}" },
+	{ { .type = KCOH_ENTRY_VERDICT,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .verdict = { .now = { .kind = KCOH_VERDICT_WAIT,
+				  .reason = KCOH_RSN_ARMING,
+				  .until_ns = 9 },
+			 .was = KCOH_VERDICT_ALLOW,
+			 .was_reason = KCOH_RSN_NONE } },
+	  HEAD("verdict") ABOUT_VM
+	  ",\"verdict\":\"wait\",\"reason\":\"arming\",\"sentence\":\"the trap on SCTLR_EL1 writes "
+	  "is being "
+	  "set\",\"was\":\"allow\",\"was_reason\":\"none\",\"until_ns\":9}" },
+	{ { .type = KCOH_ENTRY_VERDICT,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .verdict = { .now = { .kind = KCOH_VERDICT_VETO, .reason = KCOH_RSN_MMU_OFF },
+			 .first = true } },
+	  HEAD("verdict") ABOUT_VM ",\"verdict\":\"veto\",\"reason\":\"mmu-off\",\"sentence\":\"a "
+				   "vCPU runs with its MMU or data cache "
+				   "off\"}" },
+	{ { .type = KCOH_ENTRY_ACT,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .act = { .act = KCOH_ACT_CANCEL,
+		     .reason = KCOH_RSN_MMU_OFF,
+		     .outcome = KCOH_OUTCOME_FAILED,
+		     .result = -110,
+		     .sentence = (char *)"it \"said\" no" } },
+	  HEAD("act") ABOUT_VM ",\"act\":\"cancel\",\"outcome\":\"failed\",\"reason\":\"mmu-off\","
+			       "\"result\":-110,\"sentence\":\"it "
+			       "\\\"said\\\" no\"}" },
+	{ { .type = KCOH_ENTRY_ACT, .vcpu = NO_VCPU, .act = { .act = 77, .outcome = 77 } },
+	  HEAD("act") ",\"act\":\"?\",\"outcome\":\"?\",\"reason\":\"none\",\"result\":0}" },
+	{ { .type = KCOH_ENTRY_LOST, .vcpu = NO_VCPU, .lost = { .count = 12 } },
+	  HEAD("lost") ",\"count\":12}" },
+	{ { .type = 999, .vcpu = NO_VCPU }, HEAD("?") "}" },
+};
+
+static void each_type(void **state)
+{
+	struct kcoh_ident *ident =
+		kcoh_ident_new(3, 42, "qemu", "web-1", "00112233-4455-6677-8899-AABBCCDDEEFF");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct kcoh_entry entry = lines[i].entry;
+		char *line;
+
+		entry.seq = 17;
+		entry.ts_ns = 81234567890;
+		entry.real_ns = REAL_NS;
+		entry.ident = entry.vm ? ident : NULL;
+		line = kcoh_event_line(&entry);
+		assert_int_equal(line[strlen(line) - 1], '\n');
+		line[strlen(line) - 1] = '\0';
+		assert_string_equal(line, lines[i].line);
+		free(line);
+	}
+	kcoh_ident_unref(ident);
+}
+
+/* A VM that nobody introduced: its number stands, its name is null. */
+static void nameless(void **state)
+{
+	struct kcoh_entry entry = { .type = KCOH_EV_VM_GONE, .vm = 8, .vcpu = NO_VCPU };
+	char *line = kcoh_event_line(&entry);
+
+	(void)state;
+	assert_non_null(strstr(line, "\"vm\":8,\"name\":null"));
+	free(line);
+}
+
+/* The daemon's table of names and the core's are the same words. */
+static void one_vocabulary(void **state)
+{
+	(void)state;
+	for (unsigned int type = 1; type < 32; type++) {
+		const char *name = kcoh_event_type_name(type);
+
+		if (strcmp(name, "?"))
+			assert_string_equal(name, kcoh_ev_name(type));
+	}
+}
+
+/* docs/events.md names every type and every reason. */
+static void documented(void **state)
+{
+	static char doc[65536];
+	FILE *file = fopen("docs/events.md", "re");
+	char word[64];
+
+	(void)state;
+	assert_non_null(file);
+	doc[fread(doc, 1, sizeof(doc) - 1, file)] = '\0';
+	fclose(file);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		snprintf(word, sizeof(word), "`%s`", kcoh_event_type_name(lines[i].entry.type));
+		assert_true(!strcmp(word, "`?`") || strstr(doc, word));
+	}
+	for (int reason = 0; strcmp(kcoh_reason_name((enum kcoh_reason)reason), "?"); reason++) {
+		snprintf(word, sizeof(word), "`%s`", kcoh_reason_name((enum kcoh_reason)reason));
+		if (!strstr(doc, word))
+			fail_msg("docs/events.md does not name reason %s", word);
+	}
+}
+
+static int notified;
+
+static void on_news(void *ctx)
+{
+	assert_ptr_equal(ctx, &notified);
+	notified++;
+}
+
+static void backlog(void **state)
+{
+	struct kcoh_ident *ident = kcoh_ident_new(1, 1, "x", "x", NULL);
+	struct kcoh_entry entry = { .ts_ns = 100, .type = KCOH_EV_VM_GONE, .ident = ident };
+	struct kcoh_log *log;
+
+	(void)state;
+	assert_int_equal(kcoh_log_new(0, &log), -EINVAL);
+	assert_int_equal(kcoh_log_new(4, &log), 0);
+	assert_true(kcoh_log_first(log) > kcoh_log_last(log));
+	assert_null(kcoh_log_get(log, 0));
+	assert_null(kcoh_log_get(log, 1));
+	kcoh_log_set_clock(log, 1000);
+	kcoh_log_set_notify(log, on_news, &notified);
+	for (uint64_t seq = 1; seq <= 10; seq++)
+		assert_int_equal(kcoh_log_add(log, &entry), seq);
+	assert_int_equal(notified, 10);
+	assert_int_equal(kcoh_log_first(log), 7);
+	assert_int_equal(kcoh_log_last(log), 10);
+	assert_null(kcoh_log_get(log, 6));
+	assert_null(kcoh_log_get(log, 11));
+	assert_int_equal(kcoh_log_get(log, 7)->seq, 7);
+	assert_int_equal(kcoh_log_get(log, 10)->real_ns, 1100);
+	assert_int_equal(ident->refs, 5);
+	kcoh_log_free(log);
+	assert_int_equal(ident->refs, 1);
+	kcoh_ident_unref(ident);
+	kcoh_log_free(NULL);
+}
+
+/* A sentence belongs to the log from the moment it is added until its entry is dropped. */
+static void sentences(void **state)
+{
+	struct kcoh_entry act = { .type = KCOH_ENTRY_ACT };
+	struct kcoh_entry other = { .type = KCOH_ENTRY_LOST };
+	struct kcoh_log *log;
+
+	(void)state;
+	assert_int_equal(kcoh_log_new(2, &log), 0);
+	for (int i = 0; i < 5; i++) {
+		act.act.sentence = strdup("a sentence");
+		kcoh_log_add(log, &act);
+		kcoh_log_add(log, &other);
+	}
+	act.act.sentence = strdup("the last");
+	kcoh_log_add(log, &act);
+	kcoh_log_free(log);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_type),      cmocka_unit_test(nameless),
+		cmocka_unit_test(one_vocabulary), cmocka_unit_test(backlog),
+		cmocka_unit_test(sentences),      cmocka_unit_test(documented),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
