@@ -2,7 +2,7 @@
 #
 # What the lab tests run inside: bare-metal guests and the test VMM. Read by the top Makefile.
 
-GUESTS := off cached toggle puppet
+GUESTS := off cached toggle puppet storm
 GUEST_DIR := tests/lab/guests
 GUEST_CFLAGS := -std=gnu11 -O2 -g $(WARN) -march=armv8-a -ffreestanding -fno-builtin -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-pic -mgeneral-regs-only -mstrict-align -mno-outline-atomics
@@ -10,7 +10,8 @@ GUEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--no-warn-rwx
 GUEST_COMMON := $(addprefix $(GUEST_DIR)/,start.S fault.c)
 VMM_DIR := tests/lab/vmm
 
-guests: $(GUESTS:%=build/arm64/guests/%.bin) build/arm64/lab/kcoh-vmm build/arm64/lab/kcoh-dev
+guests: $(GUESTS:%=build/arm64/guests/%.bin) build/arm64/lab/kcoh-vmm build/arm64/lab/kcoh-dev \
+	build/arm64/lab/kcoh-adversary
 
 build/arm64/obj/guests/%.elf: $(GUEST_DIR)/%.c $(GUEST_COMMON) $(wildcard $(GUEST_DIR)/*.h $(GUEST_DIR)/*.ld) Makefile \
 		tests/lab/lab.mk | setup
@@ -28,6 +29,14 @@ build/arm64/lab/kcoh-vmm: $(sort $(wildcard $(VMM_DIR)/*.c)) $(wildcard $(VMM_DI
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) -D_GNU_SOURCE -std=gnu11 -O2 -g $(WARN) -static -pthread $(filter %.c,$^) -o $@
+
+# The test VMM without its scripts, and another main().
+ADVERSARY_SRC := $(sort $(wildcard tests/lab/adversary/*.c)) $(VMM_DIR)/vm.c
+build/arm64/lab/kcoh-adversary: $(ADVERSARY_SRC) Makefile tests/lab/lab.mk | sysroot
+build/arm64/lab/kcoh-adversary: $(wildcard tests/lab/adversary/*.h $(VMM_DIR)/*.h $(GUEST_DIR)/*.h include/kcoh/*.h)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static -pthread $(filter %.c,$^) -o $@
 
 build/arm64/lab/kcoh-dev: tests/lab/tools/dev.c $(wildcard include/kcoh/*.h) Makefile tests/lab/lab.mk | sysroot
 	$(call say,CC,$@)

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * guard.c - asks the module for a strategy, and carries its journal to the cache.
+ *
+ * Two harvesters read one journal. What the one takes out of it may be about the other's pages, so an entry must
+ * have reached the cache before anybody finds the journal empty and goes on to read: one lock around both.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "../vmm/say.h"
+#include "guard.h"
+
+#define JOURNAL_ENTRIES (1u << 16)
+#define BATCH 256
+
+static int must_hello(struct kcoh_hello *hello)
+{
+	int fd = open(KCOH_DEV, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		die("cannot open %s (is the module loaded?): %s", KCOH_DEV, strerror(errno));
+	if (ioctl(fd, KCOH_IOC_HELLO, hello))
+		die("the module refuses: it has ABI %u, this is built for %u", hello->abi,
+		    KCOH_ABI);
+	return fd;
+}
+
+bool guard_must_open(struct guard *guard, struct cache *cache, uint32_t strategy)
+{
+	struct kcoh_hello hello = { .abi = KCOH_ABI };
+	struct kcoh_vm_open open = { .vm_fd = cache->ram->vm->fd };
+	struct kcoh_vm_strategy wanted = { .strategy = strategy };
+	__u32 entries = JOURNAL_ENTRIES;
+	int dev = must_hello(&hello);
+
+	*guard = (struct guard){ .cache = cache };
+	pthread_mutex_init(&guard->lock, NULL);
+	guard->fd = ioctl(dev, KCOH_IOC_VM, &open);
+	if (guard->fd < 0)
+		die("the module does not give us our VM: %s", strerror(errno));
+	if (fcntl(guard->fd, F_SETFL, O_RDWR | O_NONBLOCK) ||
+	    ioctl(guard->fd, KCOH_VM_STRATEGY, &wanted) ||
+	    ioctl(guard->fd, KCOH_VM_JOURNAL, &entries))
+		die("the module refuses the strategy or the journal: %s", strerror(errno));
+	close(dev);
+	return hello.state != KCOH_MODULE_NOT_NEEDED;
+}
+
+void guard_without(struct guard *guard)
+{
+	*guard = (struct guard){ .fd = -1 };
+}
+
+static void entry_apply(struct guard *guard, const struct kcoh_journal_entry *entry)
+{
+	const struct ram *ram = guard->cache->ram;
+	const struct vm *vm = ram->vm;
+	uint64_t first, page;
+
+	if (entry->slot_id >= vm->config.slots)
+		die("the journal names memory slot %u, which this VM never had", entry->slot_id);
+	first = entry->gfn - vm->slots[entry->slot_id].ipa / ram->page_bytes;
+	if (first >= ram_slot_pages(ram, entry->slot_id) ||
+	    entry->pages > ram_slot_pages(ram, entry->slot_id) - first)
+		die("the journal names %llu pages from gfn %#llx on, outside memory slot %u",
+		    (unsigned long long)entry->pages, (unsigned long long)entry->gfn,
+		    entry->slot_id);
+	for (page = first; page < first + entry->pages; page++)
+		cache_cleaned(guard->cache, ram->first[entry->slot_id] + page, entry->ts_ns);
+	guard->entries++;
+	guard->pages += entry->pages;
+}
+
+void guard_drain(struct guard *guard)
+{
+	struct kcoh_journal_entry entries[BATCH];
+	ssize_t got, i;
+
+	if (guard->fd < 0)
+		return;
+	pthread_mutex_lock(&guard->lock);
+	while ((got = read(guard->fd, entries, sizeof(entries))) > 0)
+		for (i = 0; i < got / (ssize_t)sizeof(entries[0]); i++)
+			entry_apply(guard, &entries[i]);
+	if (got < 0 && errno != EAGAIN)
+		die("cannot read the journal: %s", strerror(errno));
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void guard_must_status(const struct guard *guard, struct kcoh_vm_status *ret_status)
+{
+	memset(ret_status, 0, sizeof(*ret_status));
+	if (guard->fd >= 0 && ioctl(guard->fd, KCOH_VM_STATUS, ret_status))
+		die("the module does not tell the status of our VM: %s", strerror(errno));
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* scenario.h - guests, and what befalls them while they are migrated. */
+#ifndef KCOH_LAB_SCENARIO_H
+#define KCOH_LAB_SCENARIO_H
+
+#include "migrate.h"
+
+enum backing { BACKING_SMALL, BACKING_THP, BACKING_HUGETLB };
+
+struct scenario {
+	const char *name;
+	const char *what;
+	unsigned int vcpus;
+	uint64_t flavour[GUEST_MAX_VCPUS]; /* STORM_* */
+	enum backing backing;
+	bool coherent; /* the guest never goes around the cache */
+	unsigned int harvesters;
+	/* From start to finish. Returns how often that happened which makes this scenario one. */
+	uint64_t (*run)(struct migration *m);
+};
+
+extern const struct scenario scenarios[];
+extern const unsigned int scenarios_n;
+
+const struct scenario *scenario_find(const char *name);
+
+#endif
