@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * feed_dump.c - prints what the feed delivers, one line a record: the feed alone, without daemon or core.
+ * feed_dump.c - prints what the feed delivers, one line a record: the feed alone, without daemon or
+ * core.
  *
  *   kcoh-feed [--bpf-dir DIR] [--ring BYTES] [--slow MS] [--no-scan] [--module] [--verbose]
  *
- * It opens the feed, says `ready` with the method of each hook, scans for VMs, and prints records until it gets
- * SIGTERM; then what is left in the BPF maps. SIGUSR1 prints exit counters, SIGUSR2 scans again. With --slow it
- * consumes only every MS milliseconds, so that a small ring overflows.
+ * It opens the feed, says `ready` with the method of each hook, scans for VMs, and prints records
+ * until it gets SIGTERM; then what is left in the BPF maps. SIGUSR1 prints exit counters, SIGUSR2
+ * scans again. With --slow it consumes only every MS milliseconds, so that a small ring overflows.
  *
  *   $ kcoh-feed
  *   feed hook kvm_exit: raw_tp
@@ -148,6 +149,7 @@ static void print_exits(struct kcoh_feed *feed)
 				printf(" %s=%" PRIu64, kcoh_exit_class_name(i), counts[i]);
 		printf("\n");
 	}
+	printf("exits end\n");
 }
 
 static long count_in(int fd, uint32_t key_size, bool filled)
@@ -166,7 +168,7 @@ static long count_in(int fd, uint32_t key_size, bool filled)
 	return count;
 }
 
-/* How many keys a map of this name has, or how many values that are not 0; the feed's are found by their names. */
+/* How many keys a map of this name has, or how many values that are not 0. */
 static long count_keys(const char *name, bool filled)
 {
 	uint32_t id = 0, len;

@@ -4,7 +4,7 @@
 # Runs tests one after the other inside the lab: inside.sh KERNEL CPU TEST:SECONDS…
 #
 # Each test is a script of this directory in a process of its own. One that is over its time is ended, one that says
-# nothing has failed, and so has one that makes the kernel complain. A line `DONE test` follows each, so that the
+# nothing has failed, and so has one that makes the kernel complain. A line `DONE test seconds` follows each, so that the
 # host notices tests that never came to run.
 
 export LAB_KERNEL=$1 LAB_CPU=$2
@@ -13,7 +13,7 @@ cd "$(dirname -- "$0")" || exit 2
 SPLAT='Kernel panic|Internal error|Oops|Unable to handle|kernel BUG|BUG:|WARNING:|Call trace:|rcu.*stall|blocked for more than|scheduling while atomic'
 
 run_test() { # run_test TEST SECONDS
-	local status=0 log=/tmp/report.$1 before now
+	local status=0 log=/tmp/report.$1 before now start=$SECONDS
 	before=$(dmesg | wc -l)
 	TEST=$1 timeout -k 10 "$2" bash "./$1.sh" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
@@ -21,7 +21,7 @@ run_test() { # run_test TEST SECONDS
 	((status == 124)) || grep -qE '^(PASS|FAIL|SKIP) ' "$log" || echo "FAIL $1: reported nothing (status $status)"
 	((status <= 1 || status == 124)) || echo "FAIL $1: ended with status $status"
 	now=$(dmesg | tail -n +$((before + 1)) | grep -E "$SPLAT") && printf 'FAIL %s: the kernel complained\n%s\n' "$1" "$now"
-	echo "DONE $1"
+	echo "DONE $1 $((SECONDS - start))"
 }
 
 for arg; do

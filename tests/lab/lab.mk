@@ -44,3 +44,9 @@ build/arm64/lab/kcoh-dev: tests/lab/tools/dev.c $(wildcard include/kcoh/*.h) Mak
 	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static $(filter %.c,$^) -o $@
 
 .PRECIOUS: build/arm64/obj/guests/%.elf
+
+guests: build/arm64/lab/kcoh-vmfile
+build/arm64/lab/kcoh-vmfile: tests/lab/tools/vmfile.c $(wildcard include/kcoh/*.h) Makefile tests/lab/lab.mk | sysroot
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static $(filter %.c,$^) -o $@

@@ -174,9 +174,9 @@ vmm_end() {
 
 # --- kcohd ------------------------------------------------------------------------------------------------------
 
-# kcohd_start [CONFIG-TEXT]: returns when it answers.
+# kcohd_start CONFIG-TEXT: returns when it answers.
 kcohd_start() {
-	printf '%s\n' "${1:-[defaults]}" >"$TMP/kcoh.conf"
+	printf '%s\n' "$1" >"$TMP/kcoh.conf"
 	command -v kcohd kcoh >/dev/null || give_up "kcohd and kcoh are in the lab"
 	kcohd --config "$TMP/kcoh.conf" >"$TMP/kcohd.log" 2>&1 &
 	KCOHD_PID=$!

@@ -27,10 +27,26 @@ static const struct counter {
 	{                                                                                          \
 #field, offsetof(struct kcoh_stats, field)                                         \
 	}
-	COUNTER(epochs),         COUNTER(arms),        COUNTER(disarms),
-	COUNTER(traps),          COUNTER(toggles),     COUNTER(set_way),
-	COUNTER(set_way_yields), COUNTER(hook_misses), COUNTER(arm_late),
-	COUNTER(no_memory),      COUNTER(vms),         COUNTER(vcpus_armed),
+	COUNTER(epochs),
+	COUNTER(arms),
+	COUNTER(disarms),
+	COUNTER(traps),
+	COUNTER(toggles),
+	COUNTER(set_way),
+	COUNTER(set_way_yields),
+	COUNTER(hook_misses),
+	COUNTER(arm_late),
+	COUNTER(no_memory),
+	COUNTER(vms),
+	COUNTER(vcpus_armed),
+	COUNTER(harvests),
+	COUNTER(pages_protected),
+	COUNTER(pages_cleaned),
+	COUNTER(pages_absent),
+	COUNTER(pages_no_ram),
+	COUNTER(pages_unclean),
+	COUNTER(pages_marked),
+	COUNTER(whole_slots),
 };
 
 static const char *result(int ret)
