@@ -2,27 +2,31 @@
 /*
  * common.bpf.h - the maps that all BPF objects share, who is who, and how a record is sent.
  *
- * The problem: most hooks of KVM on arm64 say neither VM nor vCPU (kvm_exit has an exception class and a
- * pc), a struct kvm's address may be used again after its VM died, and every hook must end up with the same
- * VM number whichever of four objects it lives in. So:
+ * The problem: most hooks of KVM on arm64 say neither VM nor vCPU (kvm_exit has an exception class
+ * and a pc), a struct kvm's address may be used again after its VM died, and every hook must end up
+ * with the same VM number whichever of four objects it lives in. So:
  *
  *   kcoh_vms      struct kvm *      -> { id, exit slot, … }, from birth to kvm_arch_destroy_vm
  *   kcoh_vcpus    { VM id, index }  -> last state sent, and what is pending on this vCPU
- *   kcoh_running  this CPU          -> who is loaded here: id, index and exit slot in one 64-bit word
+ *   kcoh_running  this CPU          -> who is loaded: id, index and exit slot in one 64-bit word
  *
- * Each object declares all of them; the loader creates them once and hands them to the other objects.
+ * Each object declares all of them; the loader creates them once and hands them to the other
+ * objects.
  *
- * Example: vCPU 1 of VM 3 is loaded on CPU 5: kvm_arch_vcpu_load writes 0x0000'0003'0001'0007 (id 3, index 1,
- * slot 7) into CPU 5's word. A guest exit there reads the word, masks out slot 7 and adds one to its own CPU's
- * counter: two array look-ups that the verifier turns into address arithmetic, no hash. vcpu_put writes 0.
+ * Example: vCPU 1 of VM 3 is loaded on CPU 5: kvm_arch_vcpu_load writes 0x0000'0003'0001'0007 (id
+ * 3, index 1, slot 7) into CPU 5's word. A guest exit there reads the word, masks out slot 7 and
+ * adds one to its own CPU's counter: two array look-ups that the verifier turns into address
+ * arithmetic, no hash. vcpu_put writes 0.
  *
- * A VM that nobody introduced (it existed before we came) is entered by whoever meets it first: a vCPU
- * that is loaded, a memslot change or the iterator; VM_NEW then says existing = 1. The iterator also fills the word of CPUs
- * whose vCPU was loaded before, by compare-and-swap from 0: if that vCPU has left meanwhile the word is
- * wrong until the next load overwrites it, and without a load no exit can happen there.
+ * A VM that nobody introduced (it existed before we came) is entered by whoever meets it first: a
+ * vCPU that is loaded, a memslot change or the iterator; VM_NEW then says existing = 1. The
+ * iterator also fills the word of CPUs whose vCPU was loaded before, by compare-and-swap from 0: if
+ * that vCPU has left meanwhile the word is wrong until the next load overwrites it, and without a
+ * load no exit can happen there.
  *
- * Cost: per vCPU load (a KVM_RUN or a context switch) two hash look-ups and a few reads; per exit as above.
- * Limit: fixed tables, see the maps. What does not fit is counted (kcoh_lost) and makes a gap.
+ * Cost: per vCPU load (a KVM_RUN or a context switch) two hash look-ups and a few reads; per exit
+ * as above. Limit: fixed tables, see the maps. What does not fit is counted (kcoh_lost) and makes a
+ * gap.
  */
 #ifndef KCOH_COMMON_BPF_H
 #define KCOH_COMMON_BPF_H
@@ -64,7 +68,7 @@ struct vcpu_key {
 struct vcpu_rec {
 	__u64 state; /* 64-bit for compare-and-swap */
 	__u64 sctlr; /* sent with it; 0 if not known */
-	__u32 armed; /* the module's trap is set: its edges are complete */
+	__u32 armed; /* kcoh_shared.module when the module's trap was set: its edges are complete */
 	__u16 set_way;
 	__u16 set_way_cached;
 };
@@ -165,7 +169,7 @@ static __always_inline void lose(enum kcoh_lost why)
 	__sync_fetch_and_add(&s->gap, 1);
 }
 
-/* Room for a record, header filled in and the rest zeroed; NULL, and counted, if the ring is full. */
+/* Room for a record, its header filled in, the rest zeroed. NULL, and counted: the ring is full. */
 #define ev_reserve(ev, ev_type, vm_id, vcpu_idx)                                                   \
 	({                                                                                         \
 		(ev) = bpf_ringbuf_reserve(&kcoh_ring, sizeof(*(ev)), 0);                          \
@@ -199,7 +203,7 @@ static __always_inline void ev_submit(void *ev)
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 }
 
-/* Enters a VM that is not in the table. `task` is a thread of its process. NULL if the table is full. */
+/* Enters a VM that is not in the table; `task` is of its process. NULL if the table is full. */
 static __noinline struct vm_rec *vm_add(struct kvm *kvm, struct task_struct *task, __u32 existing)
 {
 	struct kcoh_shared *s = shared();
@@ -236,7 +240,7 @@ static __noinline struct vm_rec *vm_add(struct kvm *kvm, struct task_struct *tas
 	return bpf_map_lookup_elem(&kcoh_vms, &key);
 }
 
-/* The VM's record; a VM met in the middle of its life is entered, `current` being of its process. */
+/* The VM's record; one met in the middle of its life is entered: `current` is of its process. */
 static __always_inline struct vm_rec *vm_get(struct kvm *kvm)
 {
 	__u64 key = (__u64)kvm;
@@ -269,8 +273,9 @@ static __always_inline __u32 vcpu_tid(struct kvm_vcpu *vcpu)
 }
 
 /*
- * Cache state by the saved registers: right whenever the vCPU is not loaded, and on nVHE also between exits. A
- * guest with an EL2 of its own (nested) keeps SCTLR_EL1 elsewhere and has a second one: unknown.
+ * Cache state by the saved registers: right whenever the vCPU is not loaded, and on nVHE also
+ * between exits. A guest with an EL2 of its own (nested) keeps SCTLR_EL1 elsewhere and has a second
+ * one: unknown.
  */
 static __always_inline __u32 vcpu_state(struct kvm_vcpu *vcpu, __u64 *ret_sctlr)
 {
@@ -282,6 +287,8 @@ static __always_inline __u32 vcpu_state(struct kvm_vcpu *vcpu, __u64 *ret_sctlr)
 		return KCOH_OFF;
 	if (!BPF_CORE_READ(vcpu, pid))
 		return KCOH_OFF;
+	if (BPF_CORE_READ(vcpu, arch.reset_state.reset))
+		return KCOH_UNKNOWN; /* the registers are of an earlier life */
 	if (bpf_core_field_exists(vcpu->arch.ctxt.vncr_array) &&
 	    BPF_CORE_READ(vcpu, arch.ctxt.vncr_array))
 		return KCOH_UNKNOWN;

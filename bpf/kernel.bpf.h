@@ -2,17 +2,18 @@
 /*
  * kernel.bpf.h - the slice of the kernel that kcoh's BPF programs rely on, and nothing else.
  *
- * The problem: a program that reads struct kvm must know where its fields are, and they move with every
- * kernel. A generated vmlinux.h (150,000 lines, one kernel's truth) would hide what we depend on. So each
- * type is declared here with just the fields that are read, marked preserve_access_index: clang records
- * every access by name and libbpf writes the offset of the running kernel into the program at load
- * (CO-RE). A field that a kernel has not is found by bpf_core_field_exists(), never by a version number.
+ * The problem: a program that reads struct kvm must know where its fields are, and they move with
+ * every kernel. A generated vmlinux.h (150,000 lines, one kernel's truth) would hide what we depend
+ * on. So each type is declared here with just the fields that are read, marked
+ * preserve_access_index: clang records every access by name and libbpf writes the offset of the
+ * running kernel into the program at load (CO-RE). A field that a kernel has not is found by
+ * bpf_core_field_exists(), never by a version number.
  *
- * Example: BPF_CORE_READ(vcpu, arch.ctxt.vncr_array) is at offset 2384 on one kernel, 4048 on another, and
- * absent on 6.1, where struct kvm_cpu_context has no such field.
+ * Example: BPF_CORE_READ(vcpu, arch.ctxt.vncr_array) is at offset 2384 on one kernel, 4048 on
+ * another, and absent on 6.1, where struct kvm_cpu_context has no such field.
  *
- * Cost: none at run time. Limit: a *meaning* that changes under the same name is not noticed; the lab
- * runs every kernel for that. Order and size of what is declared here do not matter.
+ * Cost: none at run time. Limit: a *meaning* that changes under the same name is not noticed; the
+ * lab runs every kernel for that. Order and size of what is declared here do not matter.
  *
  * Constants below are user-space ABI of the kernel or the architecture, which cannot change.
  */

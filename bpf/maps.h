@@ -2,16 +2,17 @@
 /*
  * maps.h - what the BPF objects and the feed (user/feed/) share besides event records.
  *
- * Both sides include this file; it is the layout of the maps that user space reads or writes. They are built,
- * shipped and loaded together, and KCOH_ABI (include/kcoh/abi.h) covers them: the loader compares the number
- * in each object before it creates anything.
+ * Both sides include this file; it is the layout of the maps that user space reads or writes. They
+ * are built, shipped and loaded together, and KCOH_ABI (include/kcoh/abi.h) covers them: the loader
+ * compares the number in each object before it creates anything.
  */
 #ifndef KCOH_MAPS_H
 #define KCOH_MAPS_H
 
 /*
- * VMs whose exits are counted apart. A VM gets one of these slots at birth and gives it back at its end;
- * slot 0 takes what belongs to no VM, or to one born when all slots were in use. 528 bytes a slot and CPU.
+ * VMs whose exits are counted apart. A VM gets one of these slots at birth and gives it back at its
+ * end; slot 0 takes what belongs to no VM, or to one born when all slots were in use. 528 bytes a
+ * slot and CPU.
  */
 #define KCOH_EXIT_SLOTS 256
 #define KCOH_EXIT_KINDS 66 /* = KCOH_EXIT_CLASSES of feed.h */
@@ -33,11 +34,11 @@ enum kcoh_lost {
 
 /* The one element of map kcoh_shared, mapped into the loader's memory. */
 struct kcoh_shared {
-	__u64 gap; /* records lost since the last one that went through; whoever reports it takes it */
+	__u64 gap; /* records lost since the last that went through; who reports them takes them */
 	__u64 lost[KCOH_LOST_REASONS]; /* since load; they only grow */
 	__u64 last_vm; /* the last VM id given out; 64-bit, as BPF's atomics are without -mcpu=v3 */
 	__u32 scan; /* number of the running scan, from 1; set by the loader */
-	__u32 module; /* 1: the module's tracepoints are attached, so KVM's own toggles are not sent */
+	__u32 module; /* 0: not attached; else the attachment's number, and toggles are its */
 };
 
 _Static_assert(sizeof(struct kcoh_exits) == 528, "kcoh_exits");

@@ -2,16 +2,18 @@
 /*
  * memslot.bpf.c - every change of a VM's memory layout, and so every edge of dirty logging.
  *
- * The problem: userspace adds, deletes, moves and re-flags memslots at any time; dirty logging begins and ends by
- * a change of flags. kvm_arch_commit_memory_region(kvm, old, new, change) is called once for each change,
- * after the new layout is in force, on every kernel; `new` is NULL for a delete.
+ * The problem: userspace adds, deletes, moves and re-flags memslots at any time; dirty logging
+ * begins and ends by a change of flags. kvm_arch_commit_memory_region(kvm, old, new, change) is
+ * called once for each change, after the new layout is in force, on every kernel; `new` is NULL for
+ * a delete.
  *
  * Example: QEMU starts a migration of a VM with 1 GiB at 0x40000000, 4 KiB pages:
  *
- *   { .change = FLAGS, .slot_id = 3, .base_gfn = 0x40000, .pages = 262144, .flags = 1, .old_flags = 0 }
+ *   { .change = FLAGS, .slot_id = 2, .base_gfn = 0x40000, .pages = 262144,
+ *     .flags = 1, .old_flags = 0, .generation = 9 }
  *
- * Cost: a record a change; changes are rare (some tens at a VM's start). Limit: none known; address spaces other
- * than 0 do not exist on arm64.
+ * Cost: a record a change; changes are rare (some tens at a VM's start). Limit: none known; address
+ * spaces other than 0 do not exist on arm64.
  */
 #include "common.bpf.h"
 

@@ -2,14 +2,14 @@
 /*
  * module.bpf.c - what the module (kmod/) reports through its kcoh:* tracepoints becomes records.
  *
- * The problem: the module sees every edge while its trap is set, in the vCPU's own thread, with the register's
- * true value; all other sources only sample. These programs are attached when the module is there, and detached
- * before it is unloaded (an attached program holds it). They are raw tracepoints: found by name, without
- * the module's BTF. Arguments are those of kmod/trace.h.
+ * The problem: the module sees every edge while its trap is set, in the vCPU's own thread, with the
+ * register's true value; all other sources only sample. These programs are attached when the module
+ * is there, and detached before it is unloaded (an attached program holds it). They are raw
+ * tracepoints: found by name, without the module's BTF. Arguments are those of kmod/trace.h.
  *
- * Example: a trapped write turns vCPU 1's MMU off: kcoh_toggle(vcpu, pc, sctlr, was, now) -> TOGGLE, source TRAP. While the
- * trap is not set the same tracepoint fires for the edges that KVM's own trap shows: source KVM, as
- * edges between them may be missed.
+ * Example: a trapped write turns vCPU 1's MMU off: kcoh_toggle(vcpu, pc, sctlr, was, now) ->
+ * TOGGLE, source TRAP. While the trap is not set the same tracepoint fires for the edges that KVM's
+ * own trap shows: source KVM, as edges between them may be missed.
  *
  * Cost: a record an edge. Limit: none beyond the ring buffer's.
  */
@@ -52,10 +52,11 @@ int kcoh_arm_rt(struct bpf_raw_tracepoint_args *ctx)
 	__u64 sctlr = state == KCOH_OFF ? 0 : ctx->args[1];
 	struct vcpu_key key = {};
 	struct vcpu_rec *rec = vcpu_of(vcpu, &key);
+	struct kcoh_shared *s = shared();
 
-	if (!rec)
+	if (!rec || !s)
 		return 0;
-	rec->armed = source == KCOH_SRC_TRAP;
+	rec->armed = source == KCOH_SRC_TRAP ? s->module : 0;
 	if (send_vcpu(&key, state, sctlr, vcpu_tid(vcpu), source))
 		state = STATE_NEVER;
 	rec->sctlr = sctlr;
@@ -68,9 +69,10 @@ int kcoh_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct vcpu_key key = {};
 	struct vcpu_rec *rec = vcpu_of((struct kvm_vcpu *)ctx->args[0], &key);
+	struct kcoh_shared *s = shared();
 	struct kcoh_ev_toggle *ev;
 
-	if (!rec)
+	if (!rec || !s)
 		return 0;
 	rec->state = STATE_NEVER;
 	if (!ev_reserve(ev, KCOH_EV_TOGGLE, key.vm, key.idx))
@@ -79,7 +81,7 @@ int kcoh_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
 	ev->sctlr = ctx->args[2];
 	ev->was = ctx->args[3];
 	ev->now = ctx->args[4];
-	ev->source = rec->armed ? KCOH_SRC_TRAP : KCOH_SRC_KVM;
+	ev->source = rec->armed && rec->armed == s->module ? KCOH_SRC_TRAP : KCOH_SRC_KVM;
 	rec->sctlr = ev->sctlr;
 	rec->state = ev->now;
 	ev_submit(ev);

@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vcpu.bpf.c - VMs are born and die, vCPUs are loaded and put, leave the guest, toggle, clean and reset.
+ * vcpu.bpf.c - VMs are born and die, vCPUs are loaded and put, leave the guest, toggle, clean and
+ * reset.
  *
- * The problem: for each VM to know at any time which vCPUs may be running with their MMU or caches off, and
- * how often and why its vCPUs leave the guest, without paying for it at each exit.
+ * The problem: for each VM to know at any time which vCPUs may be running with their MMU or caches
+ * off, and how often and why its vCPUs leave the guest, without paying for it at each exit.
  *
- * Cache state is sampled where the saved registers are true for certain: before kvm_arch_vcpu_load (the
- * vCPU will run with them; this also shows what userspace wrote with KVM_SET_ONE_REG or KVM_SET_MP_STATE) and after
- * kvm_arch_vcpu_put. A record is sent only if the state differs from the last one sent. Between two samples a guest
- * can toggle and toggle back: KVM's own trap and the module's show edges, samples only correct.
+ * Cache state is sampled where the saved registers are true for certain: before kvm_arch_vcpu_load
+ * (the vCPU will run with them; this also shows what userspace wrote with KVM_SET_ONE_REG or
+ * KVM_SET_MP_STATE) and after kvm_arch_vcpu_put. A record is sent only if the state differs from
+ * the last one sent. Between two samples a guest can toggle and toggle back: KVM's own trap and the
+ * module's show edges, samples only correct.
  *
  * A worked example, secondary vCPU 1 of a Linux guest, from its creation:
  *
  *   KVM_ARM_VCPU_INIT, POWER_OFF    RESET init, has_run 0
  *   KVM_RUN: load, sleeps, put      VCPU off
  *   CPU_ON by vCPU 0: wakes, load   nothing: a reset is due, the registers are of an earlier life
- *   kvm_reset_vcpu in its thread    RESET cpu-on; its inner put says nothing, its inner load: VCPU uncached
- *   SCTLR_EL1 := MMU on, trapped    TOGGLE uncached -> cached (source KVM: TVM is set since the reset)
+ *   kvm_reset_vcpu in its thread    RESET cpu-on; the put inside says nothing, the load: uncached
+ *   SCTLR_EL1 := MMU on, trapped    TOGGLE uncached -> cached (source KVM, trapping since then)
  *   preempted: put                  nothing: the state is known
  *
- * INIT and CPU_ON both call kvm_reset_vcpu. CPU_ON left vcpu->arch.reset_state.reset set (PSCI sets it, the reset
- * consumes it), and inside KVM_RUN the vCPU is loaded; KVM_ARM_VCPU_INIT does not load it. If a vCPU is initialised
- * while a CPU_ON is still due, KVM performs that CPU_ON then, and we call it so.
+ * INIT and CPU_ON both call kvm_reset_vcpu. CPU_ON left vcpu->arch.reset_state.reset set (PSCI sets
+ * it, the reset consumes it), and inside KVM_RUN the vCPU is loaded; KVM_ARM_VCPU_INIT does not
+ * load it. If a vCPU is initialised while a CPU_ON is still due, KVM performs that CPU_ON then, and
+ * we call it so.
  *
- * Set/way: kvm_set_way_flush cleans only if TVM is clear, and the module may clear TVM at its entry, so whether
- * KVM cleaned is known only afterwards: its tracepoint has fired or not. One record per operation, made at the
- * function's return; if a return is missed (kretprobes can be) the next operation of the vCPU sends it.
+ * Set/way: kvm_set_way_flush cleans only if TVM is clear, and the module may clear TVM at its
+ * entry, so whether KVM cleaned is known only afterwards: its tracepoint has fired or not. One
+ * record per operation, made at the function's return; if a return is missed (kretprobes can be)
+ * the next operation of the vCPU sends it.
  *
- * Cost: see common.bpf.h. Limit: a state sampled is 'not seen to change since', not 'did not change'.
+ * Cost: see common.bpf.h. Limit: a state sampled is 'not seen to change since', not 'did not
+ * change'.
  */
 #include "common.bpf.h"
 
@@ -91,8 +96,9 @@ static __always_inline int vm_gone(struct kvm *kvm)
 }
 
 /*
- * kvm_coalesced_mmio_init(kvm) is called once in kvm_create_vm, after kvm_arch_init_vm succeeded: from there on every way
- * out, also that of a creation that fails, passes kvm_arch_destroy_vm. It is no static function on any kernel.
+ * kvm_coalesced_mmio_init(kvm) is called once in kvm_create_vm, after kvm_arch_init_vm succeeded:
+ * from there on every way out, also that of a creation that fails, passes kvm_arch_destroy_vm. It
+ * is no static function on any kernel.
  */
 static __always_inline int vm_new(struct kvm *kvm)
 {
@@ -215,8 +221,8 @@ int kvm_exit_rt(struct bpf_raw_tracepoint_args *ctx)
 }
 
 /*
- * The vCPU that runs here, for hooks that do not name it. Preemption between the two reads does no harm: whoever
- * ran here meanwhile, our own vCPU is loaded again, on this CPU, before we go on.
+ * The vCPU that runs here, for hooks that do not name it. Preemption between the two reads does no
+ * harm: whoever ran here meanwhile, our own vCPU is loaded again, on this CPU, before we go on.
  */
 static __always_inline struct vcpu_rec *vcpu_here(struct vcpu_key *ret_key)
 {
@@ -233,8 +239,8 @@ static __always_inline struct vcpu_rec *vcpu_here(struct vcpu_key *ret_key)
 }
 
 /*
- * kvm_toggle_cache(unsigned long pc, bool was, bool now): every trapped write of a VM register. The written
- * value is in the CPU's register on VHE, out of our reach: sctlr is 0, 'not known'.
+ * kvm_toggle_cache(unsigned long pc, bool was, bool now): every trapped write of a VM register. The
+ * written value is in the CPU's register on VHE, out of our reach: sctlr is 0, 'not known'.
  */
 SEC("raw_tp/kvm_toggle_cache")
 int kvm_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
@@ -359,8 +365,10 @@ static __always_inline int vcpu_reset(struct kvm_vcpu *vcpu)
 	key.vm = vm->id;
 	key.idx = BPF_CORE_READ(vcpu, vcpu_idx);
 	rec = vcpu_get(&key);
-	if (rec)
+	if (rec) {
 		rec->state = STATE_RESET;
+		rec->armed = 0;
+	}
 	if (!ev_reserve(ev, KCOH_EV_RESET, key.vm, key.idx))
 		return 0;
 	ev->has_run = vcpu_tid(vcpu) != 0;

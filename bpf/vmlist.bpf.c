@@ -2,26 +2,30 @@
 /*
  * vmlist.bpf.c - VMs that were there before us: an iterator over the open files of all tasks.
  *
- * The problem: kcohd starts, or starts again, beside VMs that run for months. KVM's own list is a static
- * symbol that 6.1 does not even have in kallsyms; /proc shows file names but no struct kvm. An iterator over
- * files runs once per (task, file), with the file held, so that the struct kvm behind it is alive.
+ * The problem: kcohd starts, or starts again, beside VMs that run for months. KVM's own list is a
+ * static symbol that 6.1 does not even have in kallsyms; /proc shows file names but no struct kvm.
+ * An iterator over files runs once per (task, file), with the file held, so that the struct kvm
+ * behind it is alive.
  *
- * How a file is known: it is an anonymous inode (the superblock's magic), and its dentry is called "kvm-vm" or
- * "kvm-vcpu:<id>". Only kernel code names anonymous inodes, so no user can forge one; no symbol has to be
- * looked up (a pass over /proc/kallsyms costs seconds on an emulated host). Only files of the VM's own process
- * count, not copies that others hold (kcohd itself takes one by pidfd_getfd).
+ * How a file is known: it is an anonymous inode (the superblock's magic), and its dentry is called
+ * "kvm-vm" or "kvm-vcpu:<id>". Only kernel code names anonymous inodes, so no user can forge one;
+ * no symbol has to be looked up (a pass over /proc/kallsyms costs seconds on an emulated host).
+ * Only files of the VM's own process count, not copies that others hold (kcohd itself takes one by
+ * pidfd_getfd).
  *
- * What it sends: VM_NEW (existing = 1) if the VM is not yet in the table; its memslots (change FOUND), once a
- * scan; a VCPU record for each vCPU. A vCPU that is loaded has its SCTLR_EL1 in the CPU (VHE): what was last sent is sent
- * again, and if nothing ever was, the state is unknown until it is put.
+ * What it sends: VM_NEW (existing = 1) if the VM is not yet in the table; its memslots (change
+ * FOUND), once a scan; a VCPU record for each vCPU. A vCPU that is loaded has its SCTLR_EL1 in the
+ * CPU (VHE): what was last sent is sent again, and if nothing ever was, the state is unknown until
+ * it is put.
  *
- * Example: QEMU with 2 vCPUs and 4 slots: VM_NEW, 4 MEMSLOT, 2 VCPU. The program also writes the number of each VM
- * met, 4 bytes, into the iterator's own output, at most 64 a read(): the loader counts VMs by them and empties the
- * ring buffer between two reads, so that a host with many VMs does not overflow it.
+ * Example: QEMU with 2 vCPUs and 4 slots: VM_NEW, 4 MEMSLOT, 2 VCPU. The program also writes the
+ * number of each VM met, 4 bytes, into the iterator's own output, at most 64 a read(): the loader
+ * counts VMs by them and empties the ring buffer between two reads, so that a host with many VMs
+ * does not overflow it.
  *
- * Cost: about 1 µs a file on the host. Limit: memslots are walked without kvm->srcu (a BPF program cannot take it), so a
- * walk that the generation moved under is repeated, three times at most, then counted as lost; records of an
- * abandoned walk carry the older generation.
+ * Cost: three reads for each open file of the host. Limit: memslots are walked without kvm->srcu (a BPF program
+ * cannot take it), so a walk that the generation moved under is repeated, three times at most, then
+ * counted as lost; records of an abandoned walk carry the older generation.
  */
 #include "common.bpf.h"
 
@@ -118,31 +122,34 @@ static __noinline struct vm_rec *meet_vm(struct kvm *kvm, struct task_struct *ta
 static __always_inline void meet_vcpu(struct kvm_vcpu *vcpu, const struct vm_rec *vm)
 {
 	int cpu = BPF_CORE_READ(vcpu, cpu);
-	__u32 zero = 0, state, last;
+	__u32 zero = 0, state;
 	struct vcpu_key key = {};
 	struct vcpu_rec *rec;
 	struct running *run;
-	__u64 sctlr;
+	__u64 sctlr, before, after;
 
 	key.vm = vm->id;
 	key.idx = BPF_CORE_READ(vcpu, vcpu_idx);
 	rec = vcpu_get(&key);
 	if (!rec)
 		return;
+	before = rec->state;
 	state = vcpu_state(vcpu, &sctlr);
 	if (cpu >= 0 && state != KCOH_OFF) {
 		run = bpf_map_lookup_percpu_elem(&kcoh_running, &zero, cpu);
 		if (run)
 			__sync_val_compare_and_swap(&run->who, 0, who_pack(vm, key.idx));
-		state = rec->state <= KCOH_OFF ? rec->state : KCOH_UNKNOWN;
-		sctlr = state == KCOH_UNKNOWN ? 0 : rec->sctlr;
+		state = before <= KCOH_OFF ? before : KCOH_UNKNOWN;
+		sctlr = before <= KCOH_OFF ? rec->sctlr : 0;
 	}
-	__sync_val_compare_and_swap(&rec->state, STATE_NEVER, state);
+	if (before != STATE_RESET &&
+	    __sync_val_compare_and_swap(&rec->state, before, state) == before)
+		rec->sctlr = sctlr;
 	send_vcpu(&key, state, sctlr, vcpu_tid(vcpu), KCOH_SRC_SAMPLE);
-	/* Its thread may have sent a newer state before ours: then that one is sent again, after it. */
-	last = rec->state;
-	if (last != state && last <= KCOH_OFF)
-		send_vcpu(&key, last, rec->sctlr, vcpu_tid(vcpu), KCOH_SRC_SAMPLE);
+	/* Its thread may have sent a newer state before ours: send that again, after ours. */
+	after = rec->state;
+	if (after != state && after <= KCOH_OFF)
+		send_vcpu(&key, after, rec->sctlr, vcpu_tid(vcpu), KCOH_SRC_SAMPLE);
 }
 
 static __always_inline int is_vm(const char *name)

@@ -86,9 +86,10 @@ vmm_end early
 
 vmm_start life puppet --vcpus 2
 vmm life run wait:0 on:0 set-way:0:3 off:0 on:0 cpu-on:0:1 wait:1 on:1 cpu-off:1 asleep:1 cpu-on:0:1 wait:1 init:1
-vmm_end life
-wait_for 10 grep -q "^vm=$(vm_of life) vm-gone" "$LOG"
+wait_for 10 grep -q "vm-new pid=${VMM_PID[life]} " "$LOG"
 life=$(vm_of life)
+vmm_end life
+told "and its end" "$life" vm-gone
 told "a VM is seen at its birth" "$life" 'vm-new .* existing=0'
 same "vCPU 1: born, off, started, off, started, reset" "reset init has_run=0
 state off
@@ -114,7 +115,7 @@ fi
 # --- nothing is left, nothing is lost in silence ------------------------------------------------------------------
 
 for ((round = 0; round < 20; round++)); do
-	for n in 1 2 3 4 5; do
+	for n in 1 2 3 4 5; do # side by side
 		"$LAB/kcoh-vmm" --guest "$GUESTS/puppet.bin" --mem 2M run wait:0 quit >/dev/null &
 		pids[n]=$!
 	done
@@ -128,10 +129,13 @@ feed_stop
 same "100 small VMs came and went" 103 "$(grep -c vm-gone "$LOG")"
 same "nothing is left of them" "feed left: vms 0, vcpus 0, exit slots 0, lost 0" "$(tail -n 1 "$LOG")"
 
-feed_start --ring 4096 --slow 2000
-for ((n = 0; n < 30; n++)); do
-	"$LAB/kcoh-vmm" --guest "$GUESTS/puppet.bin" --mem 2M,2M,2M run wait:0 quit >/dev/null
-done
+# A reader that is stopped while one VM changes its slots 200 times, with a ring of one page.
+feed_start --ring 4096
+kill -STOP "$FEED_PID"
+churn=()
+for ((n = 0; n < 100; n++)); do churn+=(slot-remove:1 slot-add:1); done
+"$LAB/kcoh-vmm" --guest "$GUESTS/puppet.bin" --mem 2M,2M "${churn[@]}" quit >/dev/null
+kill -CONT "$FEED_PID"
 gap() {
 	awk -F '[= ]' '/^gap=/ { sum += $2 } END { print sum + 0 }' "$LOG"
 }

@@ -3,7 +3,7 @@
  * feed_dump.c - prints what the feed delivers, one line a record: the feed alone, without daemon or
  * core.
  *
- *   kcoh-feed [--bpf-dir DIR] [--ring BYTES] [--slow MS] [--no-scan] [--module] [--verbose]
+ *   kcoh-feed [--bpf-dir DIR] [--ring BYTES] [--no-scan] [--module] [--verbose]
  *
  * It opens the feed, says `ready` with the method of each hook, scans for VMs, and prints records
  * until it gets SIGTERM; then what is left in the BPF maps. SIGUSR1 prints exit counters, SIGUSR2
@@ -196,10 +196,10 @@ static void scan(struct kcoh_feed *feed)
 	printf("feed scan: %d VMs in %" PRIu64 " ms\n", found, now_ms() - start);
 }
 
-static void run(struct kcoh_feed *feed, int pause_ms)
+static void run(struct kcoh_feed *feed)
 {
 	while (!stop) {
-		poll(NULL, 0, pause_ms);
+		poll(NULL, 0, 50);
 		if (want_scan) {
 			want_scan = 0;
 			scan(feed);
@@ -219,24 +219,21 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "bpf-dir", 1, NULL, 'd' }, { "ring", 1, NULL, 'r' },
-		{ "slow", 1, NULL, 's' },    { "no-scan", 0, NULL, 'n' },
-		{ "verbose", 0, NULL, 'v' }, { "module", 0, NULL, 'm' },
-		{ NULL, 0, NULL, 0 },
+		{ "no-scan", 0, NULL, 'n' }, { "verbose", 0, NULL, 'v' },
+		{ "module", 0, NULL, 'm' },  { NULL, 0, NULL, 0 },
 	};
 	struct kcoh_feed_config config = { .bpf_dir = "/usr/lib/kcoh/bpf", .fn = print_record };
 	bool module = false, no_scan = false;
 	uint64_t start = now_ms();
 	struct kcoh_feed *feed;
 	char err[512] = "";
-	int c, pause_ms = 50;
+	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'd')
 			config.bpf_dir = optarg;
 		else if (c == 'r')
 			config.ring_bytes = strtoul(optarg, NULL, 0);
-		else if (c == 's')
-			pause_ms = atoi(optarg);
 		else if (c == 'n')
 			no_scan = true;
 		else if (c == 'v')
@@ -262,7 +259,7 @@ int main(int argc, char **argv)
 	if (!no_scan)
 		scan(feed);
 	fflush(stdout);
-	run(feed, pause_ms);
+	run(feed);
 	print_exits(feed);
 	printf("feed left: vms %ld, vcpus %ld, exit slots %ld, lost %" PRIu64 "\n",
 	       count_keys("kcoh_vms", false), count_keys("kcoh_vcpus", false),

@@ -2,21 +2,24 @@
 /*
  * feed.c - loads the BPF objects, attaches them, and hands on what they send.
  *
- * The problem: four objects that must share one ring buffer and one table of VMs, on kernels that differ in what
- * can be attached, started by people who may lack a right or have built half of it. Each of these is told in
- * one sentence; the words of libbpf and of the verifier come only when asked for (verbose).
+ * The problem: four objects that must share one ring buffer and one table of VMs, on kernels that
+ * differ in what can be attached, started by people who may lack a right or have built half of it.
+ * Each of these is told in one sentence; the words of libbpf and of the verifier come only when
+ * asked for (verbose).
  *
- * Start, in order: a kernel with BTF and KVM? – open each object, compare its ABI number – share the maps (the
- * first object makes them) – load – fill the stack of free exit slots – attach (VM ends before VM births). The module's
- * hooks are loaded with the rest and attached when the module is there.
+ * Start, in order: a kernel with BTF and KVM? Open each object and compare its ABI number. Share
+ * the maps: the first object makes them. Load. Fill the stack of free exit slots. Attach, VM ends
+ * before VM births. The module's hooks are loaded with the rest and attached when it is there.
  *
- * Loss: programs count what they could not send in kcoh_shared.gap and the next record carries it. That record may be a
- * long time coming, so whatever is left after the ring was emptied is taken here and delivered at once in a
- * record of type KCOH_EV_NONE that consists of a header only. The same for programs that the kernel skipped (a
- * tracepoint hit while the same program was interrupted on that CPU): it counts them as the program's recursion_misses.
+ * Loss: programs count what they could not send in kcoh_shared.gap and the next record carries it.
+ * That record may be a long time coming, so whatever is left after the ring was emptied is taken
+ * here and delivered at once in a record of type KCOH_EV_NONE that consists of a header only. The
+ * same for programs that the kernel skipped (a tracepoint hit while the same program was
+ * interrupted on that CPU): it counts them as the program's recursion_misses.
  *
- * Cost: a start takes about 0.3 s on a server, most of it for parsing the kernel's BTF; consuming an empty ring is
- * some microseconds. Limit: one feed per process at a time uses libbpf's message hook.
+ * Cost: a start takes about 0.2 s on a server, for parsing the kernel's BTF once an object;
+ * consuming an empty ring is a few system calls. Limit: libbpf has one message hook for the process,
+ * so two feeds share the setting of the last.
  */
 #include "feed.h"
 
@@ -64,11 +67,12 @@ struct kcoh_feed {
 	const uint64_t *slots; /* mapped: VM id of each exit slot, or 0 */
 	struct kcoh_exits *exits; /* one per CPU, room for a look-up */
 	int cpus;
+	uint32_t attachments; /* of the module's hooks, ever */
 	uint64_t misses; /* recursion_misses reported so far */
 	int consumed; /* records in the current kcoh_feed_consume() */
 };
 
-/* --- words ------------------------------------------------------------------------------------------- */
+/* --- words ----------------------------------------------------------------------------------- */
 
 static bool verbose;
 
@@ -97,7 +101,7 @@ static int fail_rights(char *text, size_t len)
 		    "CAP_BPF and CAP_PERFMON");
 }
 
-/* --- one object -------------------------------------------------------------------------------------- */
+/* --- one object ------------------------------------------------------------------------------ */
 
 /* The value of the constant `kcoh_abi` in the object's read-only data, or 0. */
 static uint32_t object_abi(const struct bpf_object *obj)
@@ -200,20 +204,20 @@ static int load_object(struct kcoh_feed *feed, size_t i, char *text, size_t len)
 	return 0;
 }
 
-/* --- all of them ------------------------------------------------------------------------------------- */
+/* --- all of them ----------------------------------------------------------------------------- */
 
-static int check_kernel(int *ret_trampoline_err, char *text, size_t len)
+static int check_kernel(const struct btf *vmlinux, int *ret_trampoline_err, char *text, size_t len)
 {
-	if (access(BTF_PATH, R_OK))
+	if (!vmlinux)
 		return fail(-ENOENT, text, len,
 			    "this kernel has no type information (" BTF_PATH
 			    "), which kcoh needs: use a kernel with CONFIG_DEBUG_INFO_BTF=y");
-	*ret_trampoline_err = kcoh_trampoline_try("kvm_arch_vcpu_load");
-	if (*ret_trampoline_err == -EPERM)
-		return fail_rights(text, len);
-	if (*ret_trampoline_err == -ENOENT || *ret_trampoline_err == -ESRCH)
+	if (btf__find_by_name_kind(vmlinux, "kvm_arch_vcpu_load", BTF_KIND_FUNC) < 0)
 		return fail(-EOPNOTSUPP, text, len,
 			    "this kernel has no KVM built in: there is nothing to watch");
+	*ret_trampoline_err = kcoh_trampoline_try(vmlinux, "kvm_arch_vcpu_load");
+	if (*ret_trampoline_err == -EPERM)
+		return fail_rights(text, len);
 	return 0;
 }
 
@@ -303,16 +307,16 @@ static int attach_all(struct kcoh_feed *feed, char *text, size_t len)
 	return 0;
 }
 
-static int bring_up(struct kcoh_feed *feed, char *text, size_t len)
+static int bring_up(struct kcoh_feed *feed, const struct btf *vmlinux, char *text, size_t len)
 {
 	int trampoline_err = 0, err;
 	size_t i;
 
-	err = check_kernel(&trampoline_err, text, len);
+	err = check_kernel(vmlinux, &trampoline_err, text, len);
 	for (i = 0; !err && i < OBJECTS; i++)
 		err = open_object(feed, i, text, len);
 	for (i = 0; !err && i < OBJECTS; i++) {
-		kcoh_hooks_choose(feed->objs[i], trampoline_err);
+		kcoh_hooks_choose(feed->objs[i], vmlinux, trampoline_err);
 		err = load_object(feed, i, text, len);
 	}
 	if (!err)
@@ -326,6 +330,7 @@ int kcoh_feed_open(const struct kcoh_feed_config *config, struct kcoh_feed **ret
 		   size_t err_len)
 {
 	struct kcoh_feed *feed = calloc(1, sizeof(*feed));
+	struct btf *vmlinux;
 	int r;
 
 	if (!feed)
@@ -337,7 +342,9 @@ int kcoh_feed_open(const struct kcoh_feed_config *config, struct kcoh_feed **ret
 	feed->config.ring_bytes = ring_size(config->ring_bytes, feed->cpus);
 	verbose = config->verbose;
 	libbpf_set_print(print_libbpf);
-	r = bring_up(feed, err, err_len);
+	vmlinux = btf__load_vmlinux_btf();
+	r = bring_up(feed, vmlinux, err, err_len);
+	btf__free(vmlinux);
 	if (r) {
 		kcoh_feed_close(feed);
 		return r;
@@ -365,7 +372,7 @@ void kcoh_feed_close(struct kcoh_feed *feed)
 	free(feed);
 }
 
-/* --- the module's hooks ------------------------------------------------------------------------------ */
+/* --- the module's hooks ---------------------------------------------------------------------- */
 
 int kcoh_feed_module_attach(struct kcoh_feed *feed)
 {
@@ -381,7 +388,8 @@ int kcoh_feed_module_attach(struct kcoh_feed *feed)
 			return err;
 		}
 	}
-	__atomic_store_n(&feed->shared->module, 1, __ATOMIC_SEQ_CST);
+	if (!feed->shared->module)
+		__atomic_store_n(&feed->shared->module, ++feed->attachments, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -395,7 +403,7 @@ void kcoh_feed_module_detach(struct kcoh_feed *feed)
 			kcoh_hook_detach(&kcoh_hooks[i], &feed->hooks[i]);
 }
 
-/* --- consuming --------------------------------------------------------------------------------------- */
+/* --- consuming ------------------------------------------------------------------------------- */
 
 static uint64_t count_misses(const struct kcoh_feed *feed)
 {
@@ -478,7 +486,7 @@ int kcoh_feed_scan(struct kcoh_feed *feed)
 	return r < 0 ? r : vms;
 }
 
-/* --- numbers ----------------------------------------------------------------------------------------- */
+/* --- numbers --------------------------------------------------------------------------------- */
 
 int kcoh_feed_exits(struct kcoh_feed *feed, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
 {

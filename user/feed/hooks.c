@@ -2,18 +2,21 @@
 /*
  * hooks.c - which hook by which method, found by trying.
  *
- * The problem: the same function can be hooked in ways that cost differently (fentry about 10 ns, a kprobe a
- * breakpoint exception), and which of them a kernel has is not told by its version: arm64 6.1 lists BPF trampolines
- * in its BTF, lets such a program load and refuses only to attach it (-524, ENOTSUPP).
+ * The problem: the same function can be hooked in ways that cost differently (fentry is a call, a
+ * kprobe on arm64 a breakpoint exception), and which of them a kernel has is not told by its version: arm64
+ * 6.1 lists BPF trampolines in its BTF, lets such a program load and refuses only to attach it
+ * (-524, ENOTSUPP).
  *
- * So each hook has a list of programs, cheapest first, and is attached with the first one that works. An object is
- * loaded as a whole and one refused program would fail it, therefore trampolines are tried once, beforehand, with
- * a program of two instructions; if they fail, or BTF does not know the function, those programs are not loaded.
+ * So each hook has a list of programs, cheapest first, and is attached with the first one that
+ * works. An object is loaded as a whole and one refused program would fail it, therefore
+ * trampolines are tried once, beforehand, with a program of two instructions; if they fail, or BTF
+ * does not know the function, those programs are not loaded.
  *
- * Example, on 6.1: kvm_arch_vcpu_load: tries "vcpu_load_fe" (not loaded), then "vcpu_load_kp": method "kprobe". On
- * 6.12: method "fentry".
+ * Example, on 6.1: kvm_arch_vcpu_load: tries "vcpu_load_fe" (not loaded), then "vcpu_load_kp":
+ * method "kprobe". On 6.12: method "fentry".
  *
- * Cost: at start only. Limit: methods are chosen once; nothing is retried while running, but for the module's hooks.
+ * Cost: at start only. Limit: methods are chosen once; nothing is retried while running, but for
+ * the module's hooks.
  */
 #include "hooks.h"
 
@@ -67,7 +70,7 @@ const size_t kcoh_hooks_count = sizeof(kcoh_hooks) / sizeof(kcoh_hooks[0]);
 
 _Static_assert(sizeof(kcoh_hooks) / sizeof(kcoh_hooks[0]) <= KCOH_HOOKS_MAX, "KCOH_HOOKS_MAX");
 
-int kcoh_trampoline_try(const char *func)
+int kcoh_trampoline_try(const struct btf *vmlinux, const char *func)
 {
 	const struct bpf_insn insns[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
@@ -76,7 +79,7 @@ int kcoh_trampoline_try(const char *func)
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
 	int id, prog, link;
 
-	id = libbpf_find_vmlinux_btf_id(func, BPF_TRACE_FENTRY);
+	id = btf__find_by_name_kind(vmlinux, func, BTF_KIND_FUNC);
 	if (id < 0)
 		return id;
 	opts.attach_btf_id = id;
@@ -91,20 +94,26 @@ int kcoh_trampoline_try(const char *func)
 	return 0;
 }
 
-static bool is_trampoline(const struct bpf_program *prog)
+/* The function that a trampoline program hooks, or NULL if it is none. */
+static const char *trampoline_of(const struct bpf_program *prog)
 {
 	const char *section = bpf_program__section_name(prog);
 
-	return !strncmp(section, "fentry/", 7) || !strncmp(section, "fexit/", 6);
+	if (!strncmp(section, "fentry/", 7))
+		return section + 7;
+	return !strncmp(section, "fexit/", 6) ? section + 6 : NULL;
 }
 
-void kcoh_hooks_choose(struct bpf_object *obj, int trampoline_err)
+void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int trampoline_err)
 {
 	struct bpf_program *prog;
+	const char *func;
 
 	bpf_object__for_each_program(prog, obj)
 	{
-		if (is_trampoline(prog) && trampoline_err)
+		func = trampoline_of(prog);
+		if (func &&
+		    (trampoline_err || btf__find_by_name_kind(vmlinux, func, BTF_KIND_FUNC) < 0))
 			bpf_program__set_autoload(prog, false);
 	}
 }
@@ -120,7 +129,7 @@ static struct bpf_program *find_program(struct bpf_object *const *objs, size_t c
 	return prog;
 }
 
-/* The method is what stands before the slash in the section's name, which libbpf may say at length. */
+/* The method stands before the slash in the name of the section. */
 static const char *method_of(const struct bpf_program *prog)
 {
 	static const char *const methods[] = { "raw_tp", "fentry",    "fexit",

@@ -5,6 +5,7 @@
 #ifndef KCOH_FEED_HOOKS_H
 #define KCOH_FEED_HOOKS_H
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <stddef.h>
 
@@ -35,12 +36,12 @@ extern const struct kcoh_hook kcoh_hooks[];
 extern const size_t kcoh_hooks_count;
 
 /* 0, or the negative errno that BPF trampolines (fentry, fexit) fail with on this kernel. */
-int kcoh_trampoline_try(const char *func);
+int kcoh_trampoline_try(const struct btf *vmlinux, const char *func);
 
-/* Before load: switches the trampoline programs of this object off, if they cannot be used. */
-void kcoh_hooks_choose(struct bpf_object *obj, int trampoline_err);
+/* Before load: switches those trampoline programs of this object off that cannot be used. */
+void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int trampoline_err);
 
-/* Attaches one hook with the first of its tries that works; returns 0 or the last negative errno. */
+/* Attaches one hook with the first of its tries that works; 0 or the last negative errno. */
 int kcoh_hook_attach(const struct kcoh_hook *hook, struct kcoh_hook_state *state,
 		     struct bpf_object *const *objs, size_t objs_count);
 /* Detaches it, or says of a hook never attached that it is not there. */

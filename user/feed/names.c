@@ -2,9 +2,10 @@
 /*
  * names.c - what an exit class is called.
  *
- * A class is ESR_EL2.EC of the exception that took the vCPU out of the guest (Arm ARM D24.2.41), or one of two of
- * our own. Names follow the kernel's ESR_ELx_EC_* and so what people know from `perf kvm stat` and
- * trace-cmd: class 0x24 is DABT_LOW, a data abort from the guest. Reserved values are "EC_xx".
+ * A class is ESR_EL2.EC of the exception that took the vCPU out of the guest (Arm ARM D24.2.41), or
+ * one of two of our own. Names follow the kernel's ESR_ELx_EC_* and so what people know from `perf
+ * kvm stat` and trace-cmd: class 0x24 is DABT_LOW, a data abort from the guest. Reserved values are
+ * "EC_xx".
  */
 #include "feed.h"
 
