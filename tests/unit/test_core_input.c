@@ -162,6 +162,36 @@ static void refused_and_unchanged(void **state)
 	world_free(&world);
 }
 
+/* Just within the limits; and types that nobody knows yet. */
+static void taken(void **state)
+{
+	static const uint16_t unknown[] = { 0, 10, 15, 21, 255, 0xffff };
+	static const union kcoh_ev tick = TICK;
+	union kcoh_ev ev = RAM(1);
+	struct kcoh_core_stats stats;
+	struct world world;
+	size_t i;
+
+	(void)state;
+	make_busy(&world);
+	ev.memslot.pages = 1ull << 48;
+	ev.memslot.base_gfn = 1ull << 52;
+	world_step(&world, &ev);
+	assert_true(world.n_acts >= 0);
+	assert_true(vm_view(&world, 1).ram_pages == 1ull << 48);
+	for (i = 0; i < COUNT(unknown); i++) {
+		ev = tick;
+		ev.hdr.type = unknown[i];
+		ev.hdr.size = 64;
+		ev.hdr.vm = (uint32_t)i;
+		world_step(&world, &ev);
+		assert_int_equal(world.n_acts, 0);
+	}
+	kcoh_core_stats(world.core, &stats);
+	assert_int_equal(stats.skipped, COUNT(unknown));
+	world_free(&world);
+}
+
 /* Each of them as it was before it was spoilt is a record, and so is one that is cut short not. */
 static void records_of_every_type(void **state)
 {
@@ -454,6 +484,7 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(look_ups),
 		cmocka_unit_test(refused_and_unchanged),
+		cmocka_unit_test(taken),
 		cmocka_unit_test(records_of_every_type),
 		cmocka_unit_test(random_streams),
 		cmocka_unit_test(random_bytes),

@@ -17,14 +17,15 @@
 static void without_module(void **state)
 {
 	static const struct line veto[] = {
-		{ 1, VM_NEW(1), VETO(NO_MODULE), "alert:1" },
-		{ 2, RAM(1), VETO(NO_MODULE), "" },
+		{ 1, VM_NEW(1), VETO(NO_MODULE), "" },
+		{ 2, RAM(1), VETO(NO_MODULE), "alert:1" },
 		{ 3, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "" },
 		{ 4, VCPU(1, 0, CACHED, SAMPLE), VETO(NO_MODULE), "" },
 		{ 5, LOG_ON(1), VETO(NO_MODULE), "dry-cancel:1 alert:1" },
 		{ 6, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "" },
 		{ 7, VCPU(1, 0, CACHED, SAMPLE), VETO(NO_MODULE), "" },
-		{ 8, LOG_OFF(1), VETO(NO_MODULE), "" },
+		{ 9000, TICK, VETO(NO_MODULE), "" },
+		{ 9001, LOG_OFF(1), VETO(NO_MODULE), "" },
 	};
 	static const struct line observe[] = {
 		{ 0, POLICY(0, OBSERVE, WARN, 0), NO_VM, "" },
@@ -41,10 +42,11 @@ static void without_module(void **state)
 	(void)state;
 	CASE(observe);
 	world_make(&world, 1, 1, 1);
-	run_lines(&world, veto, 7, __func__);
+	run_lines(&world, veto, 8, __func__);
 	assert_true(vm_view(&world, 1).in_epoch);
 	assert_false(vm_view(&world, 1).armed);
-	run_lines(&world, veto + 7, COUNT(veto) - 7, __func__);
+	assert_int_equal(vm_view(&world, 1).windows[KCOH_WINDOW_BLIND], 0); /* no deadline */
+	run_lines(&world, veto + 8, COUNT(veto) - 8, __func__);
 	world_free(&world);
 }
 
@@ -52,19 +54,21 @@ static void protected_kvm(void **state)
 {
 	static const struct line lines[] = {
 		{ 0, HOST(MODULE | KCOH_HOST_PKVM), NO_VM, "" },
-		{ 1, VM_NEW(1), VETO(PKVM), "alert:1" },
-		{ 2, VCPU(1, 0, UNCACHED, SAMPLE), VETO(PKVM), "" },
+		{ 1, VM_NEW(1), VETO(PKVM), "" },
+		{ 1, VM_NEW(2), VETO(PKVM), "" },
+		{ 2, VCPU(1, 0, UNCACHED, SAMPLE), VETO(PKVM), "alert:1" },
 		{ 3, POLICY(1, OBSERVE, WARN, 0), ALLOW(PKVM), "" },
 		{ 4, VCPU(1, 0, CACHED, SAMPLE), ALLOW(PKVM), "" },
-		{ 5, HOST(MODULE), ALLOW(NOT_YET_CLEANING), "" },
-		{ 6, HOST(MODULE | KCOH_HOST_PKVM), ALLOW(PKVM), "" },
+		{ 5, HOST(MODULE), ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		{ 5, TICK, ALLOW(NOT_YET_CLEANING), "" },
+		{ 6, HOST(MODULE | KCOH_HOST_PKVM), ALLOW(PKVM), "alert:2" },
 		{ 7, HOST(MODULE | KCOH_HOST_PKVM | KCOH_HOST_S2FWB), ALLOW(HARDWARE_COHERENT),
 		  "" },
 	};
 	struct world world;
 
 	(void)state;
-	world_make(&world, 1, 1, 1);
+	world_make(&world, 2, 1, 1);
 	RUN(&world, lines);
 	assert_true(vm_view(&world, 1).windows_open & (1u << KCOH_WINDOW_BLIND));
 	assert_int_equal(vm_view(&world, 1).windows[KCOH_WINDOW_BLIND], 2);
@@ -84,6 +88,8 @@ static void module_comes_and_goes(void **state)
 		{ 9002, LOG_ON(1), WAIT(ARMING), "" },
 		{ 9003, EPOCH(1, 1, 1, 0), ALLOW(NOT_YET_CLEANING), "" },
 		{ 9003, VCPU(1, 1, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
+		{ 9003, HOST(MODULE | KCOH_HOST_CLEAN), ALLOW(NOT_YET_CLEANING), "" },
+		{ 9003, VCPU(1, 1, UNKNOWN, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
 		{ 9004, HOST(0), VETO(NO_MODULE), "cancel:1 alert:1" },
 		/* the trap went with it: a sample is believed again */
 		{ 9005, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "" },
@@ -193,6 +199,7 @@ static void arming_times_out(void **state)
 	run_lines(&world, lines + 7, COUNT(lines) - 7, __func__);
 	assert_int_equal(vm_view(&world, 1).windows[KCOH_WINDOW_BLIND], 1);
 	assert_int_equal(vm_view(&world, 1).window_ns[KCOH_WINDOW_BLIND], 100 * 1000000ull);
+	assert_int_equal(vm_view(&world, 1).window_since_ns[KCOH_WINDOW_BLIND], 0);
 	world_free(&world);
 }
 
@@ -256,6 +263,16 @@ static void debts_beside_windows(void **state)
 		{ 105, RESET(1, 0, INIT, 0), VETO(MMU_OFF_EARLIER), NULL },
 	};
 	static const bool armed[] = { false, false, true, false, false, true };
+	static const struct line by_kvm[] = {
+		BORN(MODULE),
+		{ 4, VCPU(1, 1, OFF, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
+		{ 100, LOG_ON(1), WAIT(ARMING), "" },
+		{ 101, EPOCH(1, 1, 2, 1), ALLOW(NOT_YET_CLEANING), "" },
+		/* was counted out: KVM's own trap shows an edge before ours is set */
+		{ 102, TOGGLE(1, 0, UNCACHED, CACHED, KVM), VETO(MMU_OFF_EARLIER), NULL },
+		/* was off: it runs, and is not trapped */
+		{ 103, TOGGLE(1, 1, UNCACHED, CACHED, KVM), VETO(MMU_OFF_EARLIER), NULL },
+	};
 	struct world world;
 	size_t i;
 
@@ -266,6 +283,12 @@ static void debts_beside_windows(void **state)
 		run_lines(&world, lines + 5 + i, 1, __func__);
 		assert_int_equal(vm_view(&world, 1).armed, armed[i]);
 	}
+	world_free(&world);
+	world_make(&world, 1, 2, 1);
+	run_lines(&world, by_kvm, COUNT(by_kvm) - 1, __func__);
+	assert_true(vm_view(&world, 1).armed);
+	run_lines(&world, by_kvm + COUNT(by_kvm) - 1, 1, __func__);
+	assert_false(vm_view(&world, 1).armed);
 	world_free(&world);
 }
 
@@ -278,6 +301,7 @@ static void sleepers(void **state)
 		{ 100, LOG_ON(1), WAIT(ARMING), "" },
 		{ 101, VCPU(1, 0, CACHED, TRAP), WAIT(ARMING), "" },
 		{ 102, EPOCH(1, 1, 2, 1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 103, VCPU(1, 1, CACHED, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
 		{ 60000, TICK, ALLOW(NOT_YET_CLEANING), "" },
 		{ 60001, VCPU(1, 1, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
 	};
@@ -349,8 +373,20 @@ static void orders(void **state)
 		{ 105, VCPU(1, 0, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
 	};
 
+	static const struct line trap_first_again[] = {
+		BORN(MODULE),
+		{ 100, LOG_ON(1), WAIT(ARMING), "" },
+		{ 101, VCPU(1, 0, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
+		{ 102, LOG_OFF(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 103, VCPU(1, 0, CACHED, DISARM), ALLOW(NOT_YET_CLEANING), "" },
+		{ 104, VCPU(1, 0, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
+		{ 105, LOG_ON(1), WAIT(ARMING), "" },
+		{ 106, EPOCH(1, 1, 1, 0), ALLOW(NOT_YET_CLEANING), "" },
+	};
+
 	(void)state;
 	CASE(trap_first);
+	CASE(trap_first_again);
 	CASE(disarm_first);
 	CASE(epoch_end_first);
 	CASE(trap_left_from_before);
@@ -376,6 +412,15 @@ static void holes(void **state)
 		{ 1499, TICK, WAIT(ARMING), "" },
 		{ 1500, TICK, VETO(ARM_TIMEOUT), "cancel:1 alert:1" },
 	};
+	static const struct line two_stay_away[] = {
+		BORN(MODULE),
+		{ 4, VCPU(1, 1, CACHED, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
+		{ 100, LOG_ON(1), WAIT(ARMING), "" },
+		{ 101, EPOCH(1, 1, 2, 0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 1000, VCPU(1, 0, CACHED, DISARM), WAIT(ARMING), "" },
+		{ 1400, VCPU(1, 1, CACHED, DISARM), WAIT(ARMING), "" },
+		{ 1500, TICK, VETO(ARM_TIMEOUT), "cancel:1 alert:1" },
+	};
 	static const struct line goes_off[] = {
 		BORN(MODULE),
 		{ 100, LOG_ON(1), WAIT(ARMING), "" },
@@ -388,6 +433,7 @@ static void holes(void **state)
 	(void)state;
 	CASE(comes_back);
 	CASE(stays_away);
+	CASE(two_stay_away);
 	CASE(goes_off);
 }
 
@@ -541,7 +587,7 @@ static void resets(void **state)
 	static const struct line lines[] = {
 		BORN(MODULE),
 		{ 10, RESET(1, 1, INIT, 0), ALLOW(NOT_YET_CLEANING), "" },
-		{ 11, RESET(1, 1, SET_SCTLR, 0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 11, RESET(1, 2, SET_SCTLR, 0), ALLOW(NOT_YET_CLEANING), "" },
 		{ 12, RESET(1, 1, CPU_ON, 0), VETO(STATE_UNKNOWN), "alert:1" },
 		{ 13, VCPU(1, 1, OFF, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
 		{ 14, RESET(1, 0, SET_SCTLR, 1), VETO(STATE_UNKNOWN), "" },
@@ -549,9 +595,10 @@ static void resets(void **state)
 	struct world world;
 
 	(void)state;
-	world_make(&world, 1, 2, 1);
+	world_make(&world, 1, 3, 1);
 	RUN(&world, lines);
 	assert_int_equal(vcpu_view(&world, 1, 0).sctlr, 0);
+	assert_int_equal(vcpu_view(&world, 1, 2).since_ns, 11000000);
 	assert_int_equal(vm_view(&world, 1).resets, 4);
 	world_free(&world);
 }

@@ -253,6 +253,28 @@ static void patience_has_an_end(void **state)
 	world_free(&world);
 }
 
+/* The epoch ends before a scan: what it left behind is still not known. */
+static void epoch_ends_before_the_scan(void **state)
+{
+	static const struct line lines[] = {
+		KNOWN,
+		{ 10, SLOT(1, FLAGS, 3, RAM_PAGES, LOGS, 0, 3), WAIT(ARMING), "" },
+		{ 11, TICK, VETO(EVENTS_LOST), "rescan:0 cancel:1 alert:1", .gap = 1 },
+		{ 12, SLOT(1, FLAGS, 3, RAM_PAGES, 0, LOGS, 4), VETO(EVENTS_LOST), "" },
+		{ 13, SCAN(0), VETO(EVENTS_LOST), "" },
+		/* is born meanwhile: known completely, though no scan read it */
+		{ 13, VM_NEW(2), ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		{ 13, RAM(2), ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		{ 13, FOUND_RAM(0, 4), VETO(EVENTS_LOST), "" },
+		{ 13, VCPU(1, 0, CACHED, SAMPLE), VETO(EVENTS_LOST), "" },
+		{ 14, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 99999, TICK, ALLOW(NOT_YET_CLEANING), "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
 /* The trap of a vCPU is not believed after a loss: its end may be among what was lost. */
 static void traps_after_a_loss(void **state)
 {
@@ -267,11 +289,17 @@ static void traps_after_a_loss(void **state)
 		{ 14, VCPU(1, 0, CACHED, SAMPLE), ANY, "" },
 		{ 15, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
 		{ 16, SLOT(1, FLAGS, 3, RAM_PAGES, LOGS, 0, 5), WAIT(ARMING), "" },
-		{ 517, TICK, VETO(ARM_TIMEOUT), "cancel:1 alert:1" },
+		{ 17, VCPU(1, 1, CACHED, TRAP), WAIT(ARMING), "" },
+		{ 516, TICK, VETO(ARM_TIMEOUT), "cancel:1 alert:1" },
 	};
+	struct world world;
 
 	(void)state;
-	CASE(lines);
+	world_make(&world, 1, 2, 1);
+	run_lines(&world, lines, 9, __func__);
+	assert_int_equal(world.acts[0].reason, KCOH_RSN_EVENTS_LOST);
+	run_lines(&world, lines + 9, COUNT(lines) - 9, __func__);
+	world_free(&world);
 }
 
 /* A loss is told by whatever record comes next: of an unknown type, or of an unknown VM. */
@@ -315,9 +343,35 @@ static void ends_that_were_lost(void **state)
 		/* VM 2 never had anything that a scan could see */
 		{ 18, TICK, ALLOW(NOT_YET_CLEANING), "", .look = 2 },
 	};
+	static const struct line seen_somehow[] = {
+		KNOWN,
+		{ 9, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 9, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 10, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 10, VM_MET(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 10, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 11, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 11, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 12, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 12, VCPU(1, 0, CACHED, SAMPLE), ALLOW(NOT_YET_CLEANING), "" },
+		{ 12, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 13, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 13, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+	};
+	static const struct line slots_only[] = {
+		READY,
+		{ 1, VM_NEW(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 2, RAM(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 10, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 10, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 11, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 11, SCAN(1), NO_VM, "" },
+	};
 
 	(void)state;
 	CASE(lines);
+	CASE(seen_somehow);
+	CASE(slots_only);
 }
 
 /* --- slots and generations ------------------------------------------------------------------ */
@@ -346,6 +400,14 @@ static void generations(void **state)
 		{ 21, SLOT(1, CREATE, 5, 16, 0, 0, 7), ALLOW(NOT_YET_CLEANING), "" },
 		{ 22, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
 		{ 23, SLOT(1, DELETE, 7, 16, 0, 0, 8), ALLOW(NOT_YET_CLEANING), "" },
+		/* the scan began at its generation and did not see it: deleted meanwhile */
+		{ 24, SLOT(1, CREATE, 8, 16, 0, 0, 4), ALLOW(NOT_YET_CLEANING), "" },
+		/* a scan reads an older layout than we know: seen all the same */
+		{ 30, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 30, SLOT(1, FOUND, 2, 16, 0, 0, 5), ALLOW(NOT_YET_CLEANING), "" },
+		{ 30, SLOT(1, FOUND, 5, 16, 0, 0, 6), ALLOW(NOT_YET_CLEANING), "" },
+		{ 30, FOUND_RAM(LOGS, 6), ALLOW(NOT_YET_CLEANING), "" },
+		{ 31, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
 	};
 	struct kcoh_core_stats stats;
 	struct world world;
@@ -356,7 +418,7 @@ static void generations(void **state)
 	assert_int_equal(vm_view(&world, 1).slots, 3); /* 2, 3 and 5 */
 	assert_int_equal(vm_view(&world, 1).ram_pages, RAM_PAGES + 32);
 	kcoh_core_stats(world.core, &stats);
-	assert_int_equal(stats.stale, 3);
+	assert_int_equal(stats.stale, 6);
 	world_free(&world);
 }
 
@@ -455,8 +517,43 @@ static void too_many_vms(void **state)
 	assert_int_equal(stats.vms, 1);
 	assert_int_equal(stats.vms_untracked, 2);
 	assert_int_equal(stats.vms_refused, 4);
+	assert_int_equal(stats.alerts, 3);
 	assert_int_equal(stats.strays, 2);
 	assert_int_equal(stats.records, COUNT(lines));
+	world_free(&world);
+}
+
+/* VM 1 has all the vCPUs that fit; those of VM 2 follow in memory and are none of its business. */
+static void neighbours(void **state)
+{
+	static const struct line lines[] = {
+		KNOWN,
+		{ 4, VM_NEW(2), ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		{ 5, VCPU(2, 0, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		{ 6, VCPU(2, 0, CACHED, SAMPLE), ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		/* contradicts what is known of VM 1 */
+		{ 7, EPOCH(1, 1, 1, 0), VETO(EVENTS_LOST), "rescan:0 alert:1" },
+		{ 8, SCAN(0), VETO(EVENTS_LOST), "" },
+		{ 8, FOUND_RAM(0, 4), VETO(EVENTS_LOST), "" },
+		{ 8, VCPU(1, 0, CACHED, SAMPLE), VETO(EVENTS_LOST), "" },
+		{ 9, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 9, TICK, ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		{ 10, VCPU(2, 0, CACHED, DISARM), ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		{ 11, LOG_ON(1), WAIT(ARMING), "" },
+		{ 12, VCPU(1, 0, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
+		{ 13, EPOCH(1, 0, 1, 0), WAIT(ARMING), "" },
+		{ 14, VCPU(1, 0, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
+	};
+	struct kcoh_vcpu_view view;
+	struct world world;
+
+	(void)state;
+	world_make(&world, 2, 1, 1);
+	run_lines(&world, lines, 14, __func__);
+	assert_int_equal(vcpu_view(&world, 2, 0).source, KCOH_SRC_TRAP);
+	assert_int_equal(vcpu_view(&world, 2, 0).state, KCOH_CACHED);
+	run_lines(&world, lines + 14, COUNT(lines) - 14, __func__);
+	assert_int_equal(kcoh_core_vcpu(world.core, 1, 1, &view), -ENOENT);
 	world_free(&world);
 }
 
@@ -507,9 +604,10 @@ static void one_vm_told_twice(void **state)
 
 	(void)state;
 	world_make(&world, 1, 1, 1);
-	RUN(&world, lines);
+	run_lines(&world, lines, 5, __func__);
 	assert_int_equal(vm_view(&world, 1).pid, 101);
 	assert_string_equal(vm_view(&world, 1).comm, "qemu");
+	run_lines(&world, lines + 5, 1, __func__);
 	again.vm_new.pid = 4711;
 	memcpy(again.vm_new.comm, "renamed", 8);
 	world_step(&world, &again);
@@ -531,6 +629,7 @@ int main(void)
 		cmocka_unit_test(scans_that_do_not_suffice),
 		cmocka_unit_test(scans_of_the_daemons_own),
 		cmocka_unit_test(patience_has_an_end),
+		cmocka_unit_test(epoch_ends_before_the_scan),
 		cmocka_unit_test(traps_after_a_loss),
 		cmocka_unit_test(losses_on_strangers),
 		cmocka_unit_test(ends_that_were_lost),
@@ -538,6 +637,7 @@ int main(void)
 		cmocka_unit_test(found_before_told),
 		cmocka_unit_test(too_many_vcpus_or_slots),
 		cmocka_unit_test(too_many_vms),
+		cmocka_unit_test(neighbours),
 		cmocka_unit_test(bodies_are_used_again),
 		cmocka_unit_test(one_vm_told_twice),
 	};

@@ -19,12 +19,15 @@
  *
  * An act becomes due in the VM and is handed out at the end of the step, as far as there is room;
  * the rest with the next step. A VM that was met in the middle of its life gets no acts before a
- * scan has read it (but not for longer than 10 s): half a VM is not judged.
+ * scan has read it (but not for longer than 10 s): half a VM is not judged. One that is just born
+ * gets none with its VM_NEW, so that its own policy can come first.
  */
 #include "core/state.h"
 
 #define DUE_CANCEL (1u << 0)
 #define DUE_ALERT (1u << 1)
+
+#define MAX_ACTS_OF_A_VM 2
 
 #define ALERT_QUIET_NS (60 * SEC_NS)
 #define CANCEL_LIMIT_NS (10 * SEC_NS) /* no answer for so long is a failure */
@@ -50,16 +53,15 @@ static bool is_dry(const struct policy *policy)
 
 static void set_due(struct kcoh_core *core, struct vm *vm, uint8_t due)
 {
-	if (!vm->acts.due != !due)
-		core->due += due ? 1 : -1u;
-	vm->acts.due = due;
+	vm->acts.due |= due;
+	core->due = true;
 }
 
 static void alert(struct kcoh_core *core, struct vm *vm)
 {
 	vm->acts.alert_ns = core->now_ns;
 	vm->acts.alert_reason = (uint8_t)vm->verdict.reason;
-	set_due(core, vm, vm->acts.due | DUE_ALERT);
+	set_due(core, vm, DUE_ALERT);
 }
 
 static bool is_old_news(const struct kcoh_core *core, const struct vm *vm)
@@ -95,19 +97,10 @@ static void cancel_failed(struct kcoh_core *core, struct vm *vm)
 
 static void cancel_due(struct kcoh_core *core, struct vm *vm)
 {
-	vm->acts.cancel = CANCEL_DUE;
 	vm->acts.dry = is_dry(&vm->policy);
-	set_due(core, vm, vm->acts.due | DUE_CANCEL);
+	set_due(core, vm, DUE_CANCEL);
 	if (vm->acts.dry)
 		alert(core, vm);
-}
-
-/* Nothing to cancel any more: what was not handed out yet, is not. */
-static void cancel_undue(struct kcoh_core *core, struct vm *vm)
-{
-	if (vm->acts.cancel == CANCEL_DUE)
-		vm->acts.cancel = CANCEL_IDLE;
-	set_due(core, vm, vm->acts.due & ~DUE_CANCEL);
 }
 
 static void weigh_cancel(struct kcoh_core *core, struct vm *vm)
@@ -119,7 +112,7 @@ static void weigh_cancel(struct kcoh_core *core, struct vm *vm)
 	if (acts->cancel == CANCEL_DONE && acts->dry && !is_dry(&vm->policy))
 		acts->cancel = CANCEL_IDLE;
 	if (!acts->migrating || !is_vetoed(vm))
-		cancel_undue(core, vm);
+		acts->due &= ~DUE_CANCEL; /* what was not handed out yet, is not */
 	else if (acts->cancel == CANCEL_IDLE ||
 		 (acts->cancel == CANCEL_FAILED && core->now_ns >= acts->next_ns))
 		cancel_due(core, vm);
@@ -188,11 +181,6 @@ void kcoh_acts_done(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_
 		acts->cancel = CANCEL_DONE;
 }
 
-void kcoh_acts_forget(struct kcoh_core *core, struct vm *vm)
-{
-	set_due(core, vm, 0);
-}
-
 static size_t emit_vm(struct kcoh_core *core, struct vm *vm, struct kcoh_act *acts)
 {
 	struct kcoh_act act = { .reason = vm->verdict.reason, .vm = vm->id };
@@ -213,7 +201,7 @@ static size_t emit_vm(struct kcoh_core *core, struct vm *vm, struct kcoh_act *ac
 		acts[count++] = act;
 		core->stats.alerts++;
 	}
-	set_due(core, vm, 0);
+	vm->acts.due = 0;
 	return count;
 }
 
@@ -240,10 +228,13 @@ size_t kcoh_acts_emit(struct kcoh_core *core, struct kcoh_act *acts, size_t n)
 	struct vm *vm;
 	uint32_t i;
 
-	for (i = 0; core->due && i < core->entries && count + 2 <= n; i++) {
+	for (i = 0; core->due && i < core->entries; i++) {
+		if (count + MAX_ACTS_OF_A_VM > n)
+			return count;
 		vm = kcoh_vm_of_entry(core, i);
 		if (vm && vm->acts.due)
 			count += emit_vm(core, vm, &acts[count]);
 	}
+	core->due = false;
 	return count;
 }

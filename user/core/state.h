@@ -88,7 +88,6 @@ struct epoch {
 
 enum cancel_state {
 	CANCEL_IDLE, /* nothing to cancel */
-	CANCEL_DUE, /* to be handed out */
 	CANCEL_SENT, /* handed out; waits for ACT_DONE */
 	CANCEL_DONE, /* carried out, or said (dry) */
 	CANCEL_FAILED, /* failed; tried again at `next_ns` */
@@ -160,8 +159,8 @@ struct kcoh_core {
 	uint32_t vms; /* tracked */
 	uint32_t fresh; /* bodies below were used at least once */
 	uint32_t free; /* first free body below `fresh`, or BODY_NONE */
-	uint32_t due; /* VMs with acts due */
 	uint32_t refused; /* a VM just refused, to be told; 0: none */
+	bool due; /* some VM may have acts due */
 	bool unnamed; /* some VM found not even an entry */
 	struct policy policy; /* of VMs without their own */
 	struct sync sync;
@@ -218,6 +217,7 @@ void kcoh_windows_refresh(struct kcoh_core *core, struct vm *vm);
 
 /* verdict.c */
 struct kcoh_verdict kcoh_verdict_untracked(const struct kcoh_core *core);
+void kcoh_vm_judge(struct kcoh_core *core, struct vm *vm); /* without acts */
 void kcoh_vm_settle(struct kcoh_core *core, struct vm *vm);
 void kcoh_vms_settle(struct kcoh_core *core);
 
@@ -227,7 +227,6 @@ void kcoh_acts_weigh(struct kcoh_core *core, struct vm *vm);
 void kcoh_acts_phase(struct vm *vm, uint32_t phase);
 void kcoh_acts_epoch(struct vm *vm);
 void kcoh_acts_done(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_act_done *ev);
-void kcoh_acts_forget(struct kcoh_core *core, struct vm *vm);
 size_t kcoh_acts_emit(struct kcoh_core *core, struct kcoh_act *acts, size_t n);
 
 /* A moment `delta_ns` after `ns`; at the end of time it stays there. */

@@ -139,8 +139,8 @@ struct kcoh_verdict kcoh_verdict_untracked(const struct kcoh_core *core)
 	return (struct kcoh_verdict){ .kind = rule->kind, .reason = rule->reason };
 }
 
-/* Brings windows, verdict and acts in line with what is known now. */
-void kcoh_vm_settle(struct kcoh_core *core, struct vm *vm)
+/* Brings windows and verdict in line with what is known now. */
+void kcoh_vm_judge(struct kcoh_core *core, struct vm *vm)
 {
 	struct kcoh_verdict verdict;
 
@@ -151,6 +151,11 @@ void kcoh_vm_settle(struct kcoh_core *core, struct vm *vm)
 	if (verdict.kind == vm->verdict.kind && verdict.reason == vm->verdict.reason)
 		verdict.since_ns = vm->verdict.since_ns;
 	vm->verdict = verdict;
+}
+
+void kcoh_vm_settle(struct kcoh_core *core, struct vm *vm)
+{
+	kcoh_vm_judge(core, vm);
 	kcoh_acts_weigh(core, vm);
 }
 

@@ -118,7 +118,6 @@ static struct vm *make_vm(struct kcoh_core *core, uint32_t id, uint32_t body)
 	vm->policy = core->policy;
 	vm->known = true;
 	vm->born = core->sync.scan;
-	vm->verdict.since_ns = core->now_ns;
 	memset(kcoh_vcpus_of(core, vm), 0, core->config.max_vcpus * sizeof(struct vcpu));
 	if (core->host & KCOH_HOST_PKVM)
 		vm->blind |= BLIND_PKVM;
@@ -140,7 +139,7 @@ static void track(struct kcoh_core *core, const struct kcoh_ev_vm_new *ev)
 	name_vm(core, vm, ev);
 	if (ev->existing)
 		kcoh_sync_met(core, vm);
-	kcoh_vm_settle(core, vm);
+	kcoh_vm_judge(core, vm);
 }
 
 void kcoh_vm_new(struct kcoh_core *core, const struct kcoh_ev_vm_new *ev)
@@ -157,7 +156,6 @@ static void free_vm(struct kcoh_core *core, struct vm *vm)
 {
 	uint32_t body = vm->body;
 
-	kcoh_acts_forget(core, vm);
 	vm->body = core->free;
 	core->free = body;
 	core->vms--;
