@@ -23,6 +23,7 @@
 #include "../guests/doorbell.h"
 
 #define VM_MAX_SLOTS 8
+#define VM_CAP_DIRTY_LOG_RING_WITH_BITMAP 225 /* Linux 6.2 (Documentation/virt/kvm/api.rst, 8.29) */
 
 struct vm;
 
