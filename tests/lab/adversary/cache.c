@@ -27,7 +27,6 @@
 
 #include "../vmm/say.h"
 #include "cache.h"
-#include "draw.h"
 
 static uint64_t now_ns(void)
 {
@@ -100,35 +99,4 @@ void cache_cleaned(struct cache *cache, uint32_t page, uint64_t ns)
 	if (cache->filled_ns[page] <= ns)
 		cache->filled_ns[page] = 0;
 	pthread_mutex_unlock(lock_of(cache, page));
-}
-
-static void nap_us(uint64_t us)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
-}
-
-static void *speculate(void *arg)
-{
-	struct cache *cache = arg;
-	uint64_t n;
-
-	while (!atomic_load(&cache->stop)) {
-		for (n = draw_below(&cache->random, 32); n; n--)
-			cache_prefetch(cache, draw_below(&cache->random, cache->ram->pages));
-		nap_us(draw_below(&cache->random, 1000));
-	}
-	return NULL;
-}
-
-void cache_must_speculate(struct cache *cache, uint64_t seed)
-{
-	cache->random = seed;
-	if (pthread_create(&cache->thread, NULL, speculate, cache))
-		die("cannot start a thread");
-}
-
-void cache_rest(struct cache *cache)
-{
-	atomic_store(&cache->stop, true);
-	pthread_join(cache->thread, NULL);
 }

@@ -17,10 +17,6 @@ struct cache {
 	uint64_t *filled_ns; /* CLOCK_MONOTONIC of each page's fill; 0: not cached */
 	pthread_mutex_t locks[CACHE_LOCKS]; /* of the page with this remainder */
 	atomic_ullong fills; /* before anybody asked for the page */
-	/* speculation */
-	pthread_t thread;
-	atomic_bool stop;
-	uint64_t random;
 };
 
 void cache_must_init(struct cache *cache, const struct ram *ram, bool coherent);
@@ -33,9 +29,5 @@ void cache_read(struct cache *cache, uint32_t page, void *to);
 void cache_prefetch(struct cache *cache, uint32_t page);
 /* The page's cleaning was complete at ns. */
 void cache_cleaned(struct cache *cache, uint32_t page, uint64_t ns);
-
-/* A thread that prefetches random pages at random moments. */
-void cache_must_speculate(struct cache *cache, uint64_t seed);
-void cache_rest(struct cache *cache);
 
 #endif

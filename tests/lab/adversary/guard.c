@@ -4,14 +4,19 @@
  *
  * Two harvesters read one journal. What the one takes out of it may be about the other's pages, so an entry must
  * have reached the cache before anybody finds the journal empty and goes on to read: one lock around both.
+ *
+ * Every other cleaned page is fetched again at once. If it was cleaned too early (before the TLB invalidation, the guest
+ * still writes without a fault) that is how the old bytes come back into the cache to stay.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "../vmm/say.h"
+#include "draw.h"
 #include "guard.h"
 
 #define JOURNAL_ENTRIES (1u << 16)
@@ -29,7 +34,7 @@ static int must_hello(struct kcoh_hello *hello)
 	return fd;
 }
 
-bool guard_must_open(struct guard *guard, struct cache *cache, uint32_t strategy)
+bool guard_must_open(struct guard *guard, struct cache *cache, uint32_t strategy, uint64_t seed)
 {
 	struct kcoh_hello hello = { .abi = KCOH_ABI };
 	struct kcoh_vm_open open = { .vm_fd = cache->ram->vm->fd };
@@ -37,7 +42,7 @@ bool guard_must_open(struct guard *guard, struct cache *cache, uint32_t strategy
 	__u32 entries = JOURNAL_ENTRIES;
 	int dev = must_hello(&hello);
 
-	*guard = (struct guard){ .cache = cache };
+	*guard = (struct guard){ .cache = cache, .random = seed };
 	pthread_mutex_init(&guard->lock, NULL);
 	guard->fd = ioctl(dev, KCOH_IOC_VM, &open);
 	if (guard->fd < 0)
@@ -69,8 +74,12 @@ static void entry_apply(struct guard *guard, const struct kcoh_journal_entry *en
 		die("the journal names %llu pages from gfn %#llx on, outside memory slot %u",
 		    (unsigned long long)entry->pages, (unsigned long long)entry->gfn,
 		    entry->slot_id);
-	for (page = first; page < first + entry->pages; page++)
-		cache_cleaned(guard->cache, ram->first[entry->slot_id] + page, entry->ts_ns);
+	first += ram->first[entry->slot_id];
+	for (page = first; page < first + entry->pages; page++) {
+		cache_cleaned(guard->cache, page, entry->ts_ns);
+		if (draw_below(&guard->random, 2))
+			cache_prefetch(guard->cache, page);
+	}
 	guard->entries++;
 	guard->pages += entry->pages;
 }
@@ -89,6 +98,13 @@ void guard_drain(struct guard *guard)
 	if (got < 0 && errno != EAGAIN)
 		die("cannot read the journal: %s", strerror(errno));
 	pthread_mutex_unlock(&guard->lock);
+}
+
+void guard_poll(const struct guard *guard, uint64_t us)
+{
+	struct pollfd poll = { .fd = guard->fd, .events = POLLIN };
+
+	ppoll(&poll, 1, &(struct timespec){ .tv_nsec = us * 1000 }, NULL);
 }
 
 void guard_must_status(const struct guard *guard, struct kcoh_vm_status *ret_status)

@@ -11,16 +11,19 @@ struct guard {
 	int fd; /* the VM's file, or -1: without the module */
 	struct cache *cache;
 	pthread_mutex_t lock; /* reading entries and acting on them is one act */
+	uint64_t random;
 	uint64_t entries;
 	uint64_t pages;
 };
 
 /* strategy: KCOH_STRATEGY_OBSERVE or _CLEAN. Returns false if this host needs no cleaning (S2FWB). */
-bool guard_must_open(struct guard *guard, struct cache *cache, uint32_t strategy);
+bool guard_must_open(struct guard *guard, struct cache *cache, uint32_t strategy, uint64_t seed);
 /* Without the module: nothing is ever cleaned. */
 void guard_without(struct guard *guard);
 /* Tells the cache what was cleaned since the last time. */
 void guard_drain(struct guard *guard);
+/* Waits until there is something to drain, at most `us` microseconds. */
+void guard_poll(const struct guard *guard, uint64_t us);
 void guard_must_status(const struct guard *guard, struct kcoh_vm_status *ret_status);
 
 #endif

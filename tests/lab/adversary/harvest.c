@@ -5,7 +5,8 @@
  *   auto          GET returns pages and protects them; they are sent at leisure
  *   manual        GET only looks. Before a chunk is sent, CLEAR protects those of its pages that are to be sent
  *   manual-init   the same, but a page never sent passes a CLEAR, too
- *   ring          entries are taken and reset, which protects them
+ *   ring          entries are taken and reset, which protects them; at the pause GET, too, for what is not a vCPU's
+ *                 write (the module marks a page so that it could not clean)
  *
  * In each the order is: protect, (the module cleans before the ioctl is back here), tell the cache what the journal has,
  * read through the cache. With two harvesters and a bitmap that stays (manual), each has the chunks whose number has
@@ -53,17 +54,17 @@ static void sync_bitmap(struct harvester *h, struct vm_slot *slot)
 {
 	struct migration *m = h->m;
 	uint64_t words = vm_bitmap_bytes(slot) / 8, i, dirty;
+	bool takes = !is_manual(m);
 	int error;
 
-	if (m->mode == MODE_AUTO)
+	if (takes)
 		maybe_prefetch(h, slot->id, 0, ram_slot_pages(&m->ram, slot->id));
 	error = vm_dirty_get(m->vm, slot->id, h->scratch, &dirty);
 	if (error)
 		die("KVM_GET_DIRTY_LOG of slot %u: %s", slot->id, strerror(-error));
-	if (m->mode == MODE_AUTO)
-		h->harvests++;
+	h->harvests += takes;
 	for (i = 0; i < words; i++)
-		if (m->mode == MODE_AUTO || is_mine(h, i * 64))
+		if (takes || is_mine(h, i * 64))
 			h->to_send[slot->id][i] |= h->scratch[i];
 }
 
@@ -77,19 +78,32 @@ static void ring_entry(unsigned int slot_id, uint64_t page, void *ctx)
 	h->to_send[slot_id][page / 64] |= 1ull << page % 64;
 }
 
+static void sync_bitmaps(struct harvester *h)
+{
+	struct vm *vm = h->m->vm;
+	unsigned int id;
+
+	for (id = 0; id < vm->config.slots; id++)
+		if (vm->slots[id].flags & KVM_MEM_LOG_DIRTY_PAGES)
+			sync_bitmap(h, &vm->slots[id]);
+}
+
+static void sync_rings(struct harvester *h)
+{
+	struct migration *m = h->m;
+
+	h->harvests += rings_must_harvest(&m->rings, my_rings(h), ring_entry, h) > 0;
+	guest_rings_reset(&m->guest, my_rings(h));
+}
+
 void migration_sync(struct harvester *h)
 {
 	struct migration *m = h->m;
-	unsigned int id;
 
-	if (m->mode == MODE_RING) {
-		h->harvests += rings_must_harvest(&m->rings, my_rings(h), ring_entry, h) > 0;
-		guest_rings_reset(&m->guest, my_rings(h));
-	} else {
-		for (id = 0; id < m->vm->config.slots; id++)
-			if (m->vm->slots[id].flags & KVM_MEM_LOG_DIRTY_PAGES)
-				sync_bitmap(h, &m->vm->slots[id]);
-	}
+	if (m->mode == MODE_RING)
+		sync_rings(h);
+	if (m->mode != MODE_RING || m->paused)
+		sync_bitmaps(h);
 	guard_drain(&m->guard);
 }
 

@@ -29,6 +29,7 @@
 #include "draw.h"
 #include "report.h"
 #include "scenario.h"
+#include "speculate.h"
 
 #define DEADLINE_S 120
 #define GUEST_FILE "/usr/lib/kcoh/guests/storm.bin"
@@ -254,20 +255,10 @@ static void must_guard(struct migration *m, const struct run *run)
 	else
 		needed = guard_must_open(&m->guard, &m->cache,
 					 run->strategy == CLEAN ? KCOH_STRATEGY_CLEAN :
-								  KCOH_STRATEGY_OBSERVE);
+								  KCOH_STRATEGY_OBSERVE,
+					 draw_stream(run->seed, 5));
 	if (!needed)
 		cannot("this host has S2FWB: no guest can go around its caches");
-}
-
-/* Some of RAM, from nothing to all of it, is cached before the migration begins. */
-static void warm_up(struct migration *m, uint64_t random)
-{
-	uint64_t share = draw_below(&random, 5);
-	uint32_t page;
-
-	for (page = 0; page < m->ram.pages; page++)
-		if (draw_below(&random, 4) < share)
-			cache_prefetch(&m->cache, page);
 }
 
 int main(int argc, char **argv)
@@ -276,6 +267,7 @@ int main(int argc, char **argv)
 		.run = { .strategy = CLEAN, .strategy_name = "clean", .seed = 1 },
 		.guest = GUEST_FILE,
 	};
+	static struct speculation speculation;
 	static struct migration m;
 	static struct vm vm;
 	struct run *run = &options.run;
@@ -296,10 +288,9 @@ int main(int argc, char **argv)
 	guest_must_start(&m.guest, &vm, draw_stream(run->seed, 3));
 	guest_must_wait(&m.guest, 500, 0);
 
-	warm_up(&m, draw_stream(run->seed, 4));
-	cache_must_speculate(&m.cache, draw_stream(run->seed, 5));
+	speculation_must_start(&speculation, &m.cache, &m.guard, draw_stream(run->seed, 4));
 	run->happened = run->scenario->run(&m);
-	cache_rest(&m.cache);
+	speculation_end(&speculation);
 	/* vCPUs are in threads that never end: the end of the process ends them. */
 	_exit(report(run, &m));
 }

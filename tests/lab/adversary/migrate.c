@@ -46,7 +46,7 @@ void migration_must_init(struct migration *m, struct vm *vm, enum mode mode,
 	m->mode = mode;
 	m->harvesters = harvesters;
 	m->random = seed;
-	m->chunk_pages = 64u << draw_below(&m->random, 4);
+	m->chunk_pages = 64u << draw_below(&m->random, harvesters > 1 ? 3 : 4);
 	ram_init(&m->ram, vm, sysconf(_SC_PAGESIZE));
 	m->destination = mmap(NULL, m->ram.pages * m->ram.page_bytes, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -145,6 +145,7 @@ void migration_finish(struct migration *m)
 	unsigned int i;
 
 	vm_stop(m->vm);
+	m->paused = true;
 	for (i = 0; i < m->harvesters; i++)
 		migration_round(&m->harvester[i]);
 }

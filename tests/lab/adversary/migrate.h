@@ -42,6 +42,7 @@ struct migration {
 	unsigned int harvesters;
 	uint32_t chunk_pages; /* of a CLEAR, and of what is sent at a time */
 	uint64_t random;
+	bool paused;
 	char *destination;
 	struct harvester harvester[MAX_HARVESTERS];
 	uint64_t writes_at_start;

@@ -22,7 +22,8 @@
 
 bool rings_exist(int kvm_fd)
 {
-	return ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING_ACQ_REL) >= RING_BYTES;
+	return ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_DIRTY_LOG_RING_ACQ_REL) >= RING_BYTES &&
+	       ioctl(kvm_fd, KVM_CHECK_EXTENSION, VM_CAP_DIRTY_LOG_RING_WITH_BITMAP) > 0;
 }
 
 void rings_must_map(struct rings *rings, struct vm *vm)
