@@ -142,12 +142,22 @@ static void methods(void **state)
 {
 	struct answer answer;
 	char *big = calloc(1, 100001);
+	int fd = raw_connect(*state);
+	char head[1024] = "";
 
 	ask_with(*state, "DELETE", "/v1/vms", NULL, &answer);
 	assert_int_equal(answer.status, 405);
 	assert_non_null(strstr(answer.head, "Allow: GET\r\n"));
 	ask_with(*state, "POST", "/v1/vms", "hello", &answer);
 	assert_int_equal(answer.status, 405);
+	raw_send(fd, "HEAD /v1/vms HTTP/1.1\r\nHost: x\r\n\r\n");
+	for (int i = 0; i < 100 && !strstr(head, "\r\n\r\n"); i++) {
+		sd_event_run(((struct bench *)*state)->event, 1000);
+		recv(fd, head, sizeof(head) - 1, MSG_DONTWAIT);
+	}
+	close(fd);
+	assert_int_equal(strncmp(head, "HTTP/1.1 200 OK\r\n", 17), 0);
+	assert_string_equal(strstr(head, "\r\n\r\n"), "\r\n\r\n");
 	memset(big, 'x', 100000);
 	ask_with(*state, "POST", "/v1/module/release", big, &answer);
 	assert_int_equal(answer.status, 413);

@@ -68,11 +68,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		options->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is too much: name the VM with --vm", arg);
-		return EINVAL;
+		usage_error(state, "'%s' is too much: name the VM with --vm", arg);
 	case ARGP_KEY_END:
 		if (!options->vm)
-			argp_error(state, "which VM? give --vm SEL");
+			usage_error(state, "which VM? name it with --vm SEL");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

@@ -37,4 +37,11 @@ extern const struct argp common_argp;
 /* "kcoh: …" on standard error. Returns STATUS_ERROR. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* `status`, unless not all could be printed for another reason than that nobody reads it any more. */
+int output_finish(int status);
+
+/* What was typed makes no sense: "kcoh NAME: …; see kcoh NAME --help", and the program ends with STATUS_ERROR. */
+void usage_error(const struct argp_state *state, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
 #endif

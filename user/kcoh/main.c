@@ -4,10 +4,13 @@
  *
  * `kcoh COMMAND --help` is the command's own; `kcoh help COMMAND` is the same thing said the other way round.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kcoh/cmd.h"
 #include "serve/version.h"
@@ -33,6 +36,26 @@ int complain(const char *format, ...)
 	fputc('\n', stderr);
 	va_end(args);
 	return STATUS_ERROR;
+}
+
+int output_finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	return errno == EPIPE ? status : complain("cannot write to standard output");
+}
+
+/* argp_error() would add a second line. */
+void usage_error(const struct argp_state *state, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fprintf(stderr, "%s: ", state->name);
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "; see %s --help\n", state->name);
+	va_end(args);
+	exit(STATUS_ERROR);
 }
 
 static void usage(FILE *file)
@@ -79,10 +102,23 @@ static int help(int argc, char **argv)
 	return STATUS_OK;
 }
 
+/* A program started without standard descriptors must not print into its own sockets. */
+static void descriptors_guard(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	descriptors_guard();
 	if (!*name) {
 		usage(stderr);
 		return STATUS_ERROR;

@@ -20,11 +20,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (strcmp(arg, "release") || state->arg_num)
-			argp_error(state, "'%s' is not known here: there is only 'release'", arg);
+			usage_error(state, "'%s' is not known here: there is only 'release'", arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "what about the module? there is 'release'");
-		return EINVAL;
+		usage_error(state, "what about the module? there is 'release'");
 	}
 	return ARGP_ERR_UNKNOWN;
 }

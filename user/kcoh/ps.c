@@ -160,10 +160,20 @@ static enum paint cell_colour(const struct row *row, size_t column)
 	return PAINT_PLAIN;
 }
 
+/* Characters of UTF-8, which is what all names are. */
+static int width_of(const char *text)
+{
+	int width = 0;
+
+	for (; *text; text++)
+		width += (*text & 0xc0) != 0x80;
+	return width;
+}
+
 static void row_print(const struct row *row, const int *widths, bool title)
 {
 	for (size_t i = 0; i < COLUMNS; i++) {
-		int pad = widths[i] - (int)strlen(row->cells[i]);
+		int pad = widths[i] - width_of(row->cells[i]);
 		enum paint colour = title ? PAINT_BOLD : cell_colour(row, i);
 
 		if (i + 1 == COLUMNS && !columns[i].right)
@@ -181,7 +191,7 @@ static void row_print(const struct row *row, const int *widths, bool title)
 static void widths_add(int *widths, const struct row *row)
 {
 	for (size_t i = 0; i < COLUMNS; i++) {
-		int width = (int)strlen(row->cells[i]);
+		int width = width_of(row->cells[i]);
 
 		if (width > widths[i])
 			widths[i] = width;
@@ -220,8 +230,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		options->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is too much: kcoh ps takes options only", arg);
-		return EINVAL;
+		usage_error(state, "'%s' is too much: kcoh ps takes options only", arg);
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -252,10 +261,12 @@ int cmd_ps(int argc, char **argv)
 	status = client_ask(&options.common, "GET", "/v1/vms", &json);
 	if (status != STATUS_OK)
 		return status;
-	if (options.json)
-		status = json_dumpf(json, stdout, JSON_INDENT(2)) < 0 || puts("") < 0;
-	else
+	if (options.json) {
+		json_dumpf(json, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
 		status = table_print(json_object_get(json, "vms"));
+	}
 	json_decref(json);
-	return status ? STATUS_ERROR : STATUS_OK;
+	return output_finish(status);
 }

@@ -220,10 +220,10 @@ static void number_read(struct argp_state *state, const char *name, const char *
 	char *end;
 
 	if (*arg < '0' || *arg > '9')
-		argp_error(state, "--%s takes a number, not '%s'", name, arg);
+		usage_error(state, "--%s takes a number, not '%s'", name, arg);
 	*ret_value = strtoull(arg, &end, 10);
 	if (*end)
-		argp_error(state, "--%s takes a number, not '%s'", name, arg);
+		usage_error(state, "--%s takes a number, not '%s'", name, arg);
 }
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
@@ -248,11 +248,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'n':
 		number_read(state, "count", arg, &options->count);
 		if (!options->count)
-			argp_error(state, "--count takes a number above 0");
+			usage_error(state, "--count takes a number above 0");
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is too much: name the VM with --vm", arg);
-		return EINVAL;
+		usage_error(state, "'%s' is too much: name the VM with --vm", arg);
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -306,5 +305,5 @@ int cmd_trace(int argc, char **argv)
 		return complain("no memory");
 	status = client_stream(&options.common, path, on_line, &options);
 	free(path);
-	return status;
+	return output_finish(status);
 }

@@ -12,8 +12,7 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 {
 	if (key != ARGP_KEY_ARG)
 		return ARGP_ERR_UNKNOWN;
-	argp_error(state, "'%s' is too much: kcoh version takes nothing", arg);
-	return EINVAL;
+	usage_error(state, "'%s' is too much: kcoh version takes nothing", arg);
 }
 
 int cmd_version(int argc, char **argv)

@@ -181,11 +181,22 @@ static void cancel_start(struct daemon *daemon, const struct kcoh_act *act,
 	act_log(daemon, act, ident, KCOH_OUTCOME_STARTED, 0, NULL);
 }
 
+/* Every guest boots with its MMU off: worth a warning only while its RAM is being read. */
+static int alert_priority(struct daemon *daemon, uint32_t vm)
+{
+	struct kcoh_vm_view view;
+
+	if (kcoh_core_vm(daemon->core, vm, &view) == 0 && view.tracked && !view.in_epoch)
+		return LOG_INFO;
+	return LOG_WARNING;
+}
+
 static void alert(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident)
 {
 	const char *sentence = kcoh_reason_sentence(act->reason);
 
-	say_vm(LOG_WARNING, ident, act->reason, "must not be migrated now: %s", sentence);
+	say_vm(alert_priority(daemon, ident->id), ident, act->reason,
+	       "must not be migrated now: %s", sentence);
 	act_log(daemon, act, ident, KCOH_OUTCOME_DONE, 0, sentence);
 }
 

@@ -42,6 +42,7 @@ struct daemon {
 	struct kcoh_log *log;
 	struct kcoh_relay *relay;
 	struct kcoh_feed *feed;
+	int feed_error; /* what it said last */
 	struct module module;
 	uint32_t host_features; /* as the core was told last */
 	uint32_t page_size; /* bytes */

@@ -3,7 +3,7 @@
  * loop.c - what happens when.
  *
  *   10 ms   take what BPF left in the ring buffer; scan again if the core asked for it
- *   100 ms  a TICK: the core judges its deadlines, and losses are compared
+ *   100 ms  a TICK: the core judges its deadlines
  *   1 s     has the module come or gone?
  *
  * The ring buffer is read from a timer and not woken by each record, because a guest that toggles in a loop would otherwise
@@ -47,6 +47,17 @@ void clock_set(struct daemon *daemon)
 	kcoh_log_set_clock(daemon->log, (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns()));
 }
 
+/* An error of the feed is said once, until it works again: the timer comes back in 10 ms. */
+static void consume(struct daemon *daemon)
+{
+	int n = kcoh_feed_consume(daemon->feed);
+	int error = n < 0 ? n : 0;
+
+	if (error && error != daemon->feed_error)
+		say(LOG_ERR, "cannot read records from the kernel: %s", strerror(-error));
+	daemon->feed_error = error;
+}
+
 static void scan_push(struct daemon *daemon, bool done, int vms)
 {
 	struct kcoh_ev_scan ev = { .hdr = header_now(KCOH_EV_SCAN, sizeof(ev)),
@@ -61,14 +72,14 @@ void scan(struct daemon *daemon)
 {
 	int vms;
 
-	kcoh_feed_consume(daemon->feed);
+	consume(daemon);
 	scan_push(daemon, false, 0);
 	vms = kcoh_feed_scan(daemon->feed);
 	if (vms < 0) {
 		say(LOG_WARNING, "cannot look for virtual machines: %s", strerror(-vms));
 		return;
 	}
-	kcoh_feed_consume(daemon->feed);
+	consume(daemon);
 	scan_push(daemon, true, vms);
 }
 
@@ -93,7 +104,7 @@ static int on_consume(sd_event_source *source, uint64_t usec, void *ctx)
 	struct daemon *daemon = ctx;
 
 	(void)usec;
-	kcoh_feed_consume(daemon->feed);
+	consume(daemon);
 	if (daemon->rescan)
 		rescan(daemon);
 	return again(source, CONSUME_US);
@@ -105,8 +116,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)usec;
 	clock_set(daemon);
-	kcoh_feed_consume(daemon->feed);
-	kcoh_relay_tick(daemon->relay, now_ns(), kcoh_feed_lost(daemon->feed));
+	consume(daemon);
+	kcoh_relay_tick(daemon->relay, now_ns());
 	return again(source, TICK_US);
 }
 

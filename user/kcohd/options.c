@@ -5,6 +5,8 @@
  * It overrides the configuration, and is made for trying things out; what is to last belongs in the file.
  */
 #include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "config/config.h"
 #include "kcohd/options.h"
@@ -45,8 +47,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		options->verbose = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is too much: kcohd takes options only", arg);
-		return EINVAL;
+		fprintf(stderr, "kcohd: '%s' is too much: kcohd takes options only\n", arg);
+		exit(argp_err_exit_status);
 	}
 	return ARGP_ERR_UNKNOWN;
 }

@@ -9,9 +9,8 @@
  *   verdict  veto, mmu-off (was allow)        so does this
  *   act      cancel: started                  written by whoever carries acts out
  *
- * Losses. A record says in hdr.gap how many were lost before it, but if nothing follows, nobody says it; so the
- * producer's counter is compared at each tick, and the difference goes to the core with the TICK. Records that come
- * later carry the same losses again; `told_early` remembers how many of them the core knows of.
+ * Losses. A record says in hdr.gap how many were lost before it; readers get that as a `lost` event of its own. A record
+ * that is none (its sizes or values make no sense) is a loss too: the core hears of it with the next TICK.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,10 +20,8 @@
 
 struct kcoh_relay {
 	struct kcoh_relay_config config;
-	uint64_t seen_lost; /* sum of all gaps that records carried */
-	uint64_t told_early; /* of the losses told with a TICK, those that no record has carried yet */
 	uint64_t malformed;
-	uint32_t malformed_untold;
+	uint64_t untold; /* records lost by being none, and by what those said of losses */
 	uint32_t host_features;
 };
 
@@ -268,7 +265,6 @@ static void accepted(struct kcoh_relay *relay, const union kcoh_ev *ev)
 	changes_show(relay, &ev->hdr);
 }
 
-/* A record that is none is a loss; the core hears of it with the next tick. */
 static int step(struct kcoh_relay *relay, const union kcoh_ev *ev)
 {
 	struct kcoh_act acts[KCOH_CORE_MAX_ACTS];
@@ -276,23 +272,13 @@ static int step(struct kcoh_relay *relay, const union kcoh_ev *ev)
 
 	if (n < 0) {
 		relay->malformed++;
-		relay->malformed_untold += 1 + ev->hdr.gap;
+		relay->untold += 1ull + ev->hdr.gap;
 		return n;
 	}
 	accepted(relay, ev);
 	for (int i = 0; i < n; i++)
 		relay->config.act(relay->config.ctx, &acts[i]);
 	return 0;
-}
-
-/* What the core was told of a loss by a TICK already, it need not hear again. */
-static void gap_settle(struct kcoh_relay *relay, struct kcoh_ev_hdr *hdr)
-{
-	uint64_t known = hdr->gap < relay->told_early ? hdr->gap : relay->told_early;
-
-	relay->seen_lost += hdr->gap;
-	relay->told_early -= known;
-	hdr->gap -= (uint32_t)known;
 }
 
 int kcoh_relay_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *ev, size_t len)
@@ -302,22 +288,18 @@ int kcoh_relay_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *ev, size
 	memcpy(&record, ev, len < sizeof(record) ? len : sizeof(record));
 	if (len < sizeof(record.hdr) || record.hdr.size > len)
 		record.hdr.size = 0;
-	gap_settle(relay, &record.hdr);
 	return step(relay, &record);
 }
 
-void kcoh_relay_tick(struct kcoh_relay *relay, uint64_t ts_ns, uint64_t lost)
+void kcoh_relay_tick(struct kcoh_relay *relay, uint64_t ts_ns)
 {
-	uint64_t said = relay->seen_lost + relay->told_early;
-	uint64_t gap = lost > said ? lost - said : 0;
+	uint64_t gap = relay->untold;
 	union kcoh_ev ev = { .tick = { .hdr = { .ts_ns = ts_ns,
 						.vcpu = KCOH_VCPU_NONE,
 						.type = KCOH_EV_TICK,
 						.size = sizeof(ev.tick) } } };
 
-	relay->told_early += gap;
-	gap += relay->malformed_untold;
-	relay->malformed_untold = 0;
 	ev.hdr.gap = gap < UINT32_MAX ? (uint32_t)gap : UINT32_MAX;
+	relay->untold = 0;
 	step(relay, &ev);
 }

@@ -35,11 +35,8 @@ void kcoh_relay_free(struct kcoh_relay *relay);
 /* One record, from the feed or made by the daemon. 0, or -EINVAL if it is malformed: that counts as a loss. */
 int kcoh_relay_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *ev, size_t len);
 
-/*
- * `lost` is the producer's count of all losses so far. Records only carry a loss when they come, so
- * after the last record of a burst a loss would stay unsaid; this says it by a TICK of time `ts_ns`.
- */
-void kcoh_relay_tick(struct kcoh_relay *relay, uint64_t ts_ns, uint64_t lost);
+/* Time has passed: a TICK of that time, which also tells the core of records that were none. */
+void kcoh_relay_tick(struct kcoh_relay *relay, uint64_t ts_ns);
 
 /* Records that were no records. */
 uint64_t kcoh_relay_malformed(const struct kcoh_relay *relay);

@@ -184,7 +184,7 @@ static enum MHD_Result get_vm(struct kcoh_serve *serve, struct MHD_Connection *c
 		struct kcoh_vm_view view = view_of(serve, vm->ident);
 
 		answered = answer_json(connection, MHD_HTTP_OK,
-				       verdict ? kcoh_verdict_json(vm->ident, &view.verdict) :
+				       verdict ? kcoh_verdict_json(vm->ident, &view) :
 						 vm_json(serve, vm->ident));
 	}
 	free(selector);
@@ -241,6 +241,14 @@ static const struct route {
 	{ "GET", "/v1/vms/", get_vm },     { "POST", "/v1/module/release", post_release },
 };
 
+/* A HEAD is a GET whose body libmicrohttpd keeps to itself. */
+static bool method_fits(const struct route *route, const char *method)
+{
+	if (!strcmp(method, "HEAD"))
+		method = "GET";
+	return !strcmp(route->method, method);
+}
+
 static bool route_matches(const struct route *route, const char *path)
 {
 	size_t len = strlen(route->path);
@@ -258,7 +266,7 @@ enum MHD_Result serve_answer(struct kcoh_serve *serve, struct MHD_Connection *co
 
 		if (!route_matches(route, path))
 			continue;
-		if (!strcmp(route->method, method))
+		if (method_fits(route, method))
 			return route->answer(serve, connection, path + strlen(route->path));
 		return answer_allow(
 			connection, MHD_HTTP_METHOD_NOT_ALLOWED,

@@ -91,12 +91,14 @@ static json_t *ident_json(const struct kcoh_ident *ident)
 			 number(ident->pid), "comm", ident->comm);
 }
 
-json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_verdict *verdict)
+json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_view *view)
 {
 	json_t *o = ident_json(ident);
 
-	if (o)
-		add_verdict(o, verdict);
+	if (!o)
+		return NULL;
+	add_verdict(o, &view->verdict);
+	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));
 	return o;
 }
 
@@ -128,6 +130,8 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 	json_object_set_new(o, "epochs", number(view->epochs));
 	json_object_set_new(o, "windows", windows_json(view));
 	json_object_set_new(o, "toggles", number(view->toggles));
+	json_object_set_new(o, "resets", number(view->resets));
+	json_object_set_new(o, "set_ways", number(view->set_ways));
 	json_object_set_new(o, "phase", json_string(kcoh_phase_name(view->phase)));
 	json_object_set_new(o, "strategy", json_string(kcoh_strategy_name(view->strategy)));
 	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));

@@ -21,6 +21,6 @@ struct kcoh_vm_facts {
 
 /* New references, or NULL without memory. */
 json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts);
-json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_verdict *verdict);
+json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_view *view);
 
 #endif
