@@ -7,7 +7,7 @@
  *
  * It opens the feed, says `ready` with the method of each hook, scans for VMs, and prints records
  * until it gets SIGTERM; then what is left in the BPF maps. SIGUSR1 prints exit counters, SIGUSR2
- * scans again. With --slow it consumes only every MS milliseconds, so that a small ring overflows.
+ * scans again.
  *
  *   $ kcoh-feed
  *   feed hook kvm_exit: raw_tp

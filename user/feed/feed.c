@@ -165,18 +165,16 @@ static int open_object(struct kcoh_feed *feed, size_t i, char *text, size_t len)
 
 static int share_maps(struct kcoh_feed *feed, size_t i)
 {
-	struct bpf_map *map;
+	struct bpf_map *first, *map;
 	size_t m;
 	int err;
 
 	for (m = 0; m < sizeof(map_names) / sizeof(map_names[0]); m++) {
-		map = bpf_object__find_map_by_name(feed->objs[0], map_names[m]);
-		if (!map)
+		first = bpf_object__find_map_by_name(feed->objs[0], map_names[m]);
+		map = bpf_object__find_map_by_name(feed->objs[i], map_names[m]);
+		if (!first || !map)
 			return -ENOENT;
-		if (i == 0)
-			continue;
-		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(feed->objs[i], map_names[m]),
-					bpf_map__fd(map));
+		err = i ? bpf_map__reuse_fd(map, bpf_map__fd(first)) : 0;
 		if (err)
 			return err;
 	}
@@ -212,12 +210,11 @@ static int check_kernel(const struct btf *vmlinux, int *ret_trampoline_err, char
 		return fail(-ENOENT, text, len,
 			    "this kernel has no type information (" BTF_PATH
 			    "), which kcoh needs: use a kernel with CONFIG_DEBUG_INFO_BTF=y");
-	if (btf__find_by_name_kind(vmlinux, "kvm_arch_vcpu_load", BTF_KIND_FUNC) < 0)
+	if (btf__find_by_name_kind(vmlinux, "kvm_arch_vcpu_load", BTF_KIND_FUNC) < 0 ||
+	    btf__find_by_name_kind(vmlinux, "vcpu_sysreg", BTF_KIND_ENUM) < 0)
 		return fail(-EOPNOTSUPP, text, len,
-			    "this kernel has no KVM built in: there is nothing to watch");
+			    "this kernel has no KVM for arm64 built in: there is nothing to watch");
 	*ret_trampoline_err = kcoh_trampoline_try(vmlinux, "kvm_arch_vcpu_load");
-	if (*ret_trampoline_err == -EPERM)
-		return fail_rights(text, len);
 	return 0;
 }
 
@@ -407,16 +404,20 @@ void kcoh_feed_module_detach(struct kcoh_feed *feed)
 
 static uint64_t count_misses(const struct kcoh_feed *feed)
 {
+	struct bpf_program *prog;
 	uint64_t sum = 0;
 	size_t i;
 
-	for (i = 0; i < kcoh_hooks_count; i++) {
-		struct bpf_prog_info info = {};
-		uint32_t len = sizeof(info);
+	for (i = 0; i < OBJECTS; i++) {
+		bpf_object__for_each_program(prog, feed->objs[i])
+		{
+			struct bpf_prog_info info = {};
+			uint32_t len = sizeof(info);
+			int fd = bpf_program__fd(prog);
 
-		if (feed->hooks[i].prog &&
-		    !bpf_obj_get_info_by_fd(bpf_program__fd(feed->hooks[i].prog), &info, &len))
-			sum += info.recursion_misses;
+			if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+				sum += info.recursion_misses;
+		}
 	}
 	return sum;
 }

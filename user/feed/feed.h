@@ -49,7 +49,7 @@ struct kcoh_feed_config {
  *
  *   -EPERM       no right to load BPF programs
  *   -ENOENT      the kernel has no BTF, or an object is missing
- *   -EOPNOTSUPP  the kernel has no KVM built in
+ *   -EOPNOTSUPP  the kernel has no KVM for arm64 built in
  *   -ENOEXEC     an object is damaged
  *   -EPROTO      an object is of another build (ABI)
  */

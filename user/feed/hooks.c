@@ -167,7 +167,6 @@ int kcoh_hook_attach(const struct kcoh_hook *hook, struct kcoh_hook_state *state
 			continue;
 		state->link = bpf_program__attach(prog);
 		if (state->link) {
-			state->prog = prog;
 			state->method = method_of(prog);
 			state->why[0] = 0;
 			return 0;

@@ -27,7 +27,6 @@ struct kcoh_hook {
 
 struct kcoh_hook_state {
 	struct bpf_link *link;
-	struct bpf_program *prog; /* that is attached */
 	const char *method;
 	char why[160];
 };
