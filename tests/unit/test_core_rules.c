@@ -160,15 +160,21 @@ static void default_policy(void **state)
 		{ 0, HOST(MODULE), ALLOW(NOT_YET_CLEANING), "" },
 		{ 1, RAM(1), ALLOW(NOT_YET_CLEANING), "" },
 		{ 2, LOG_ON(1), WAIT(ARMING), "" },
+		/* a new default is that of all VMs without their own */
+		{ 3, VM_NEW(2), ALLOW(NOT_YET_CLEANING), "", .look = 2 },
+		{ 4, VCPU(2, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "alert:2", .look = 2 },
+		{ 5, POLICY(0, OBSERVE, WARN, 0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 6, TICK, ALLOW(OBSERVE_ONLY), "", .look = 2 },
 	};
 	struct world world;
 
 	(void)state;
-	world_make(&world, 1, 1, 1);
-	RUN(&world, lines);
+	world_make(&world, 2, 1, 1);
+	run_lines(&world, lines, 4, __func__);
 	assert_int_equal(vm_view(&world, 1).strategy, KCOH_STRATEGY_VETO);
 	assert_int_equal(vm_view(&world, 1).guard, KCOH_GUARD_WARN);
 	assert_int_equal(vm_view(&world, 1).verdict.until_ns, 1002 * 1000000ull);
+	run_lines(&world, lines + 4, COUNT(lines) - 4, __func__);
 	world_free(&world);
 }
 

@@ -391,8 +391,7 @@ static void generations(void **state)
 		{ 20, SLOT(1, FOUND, 2, 16, 0, 0, 4), ALLOW(NOT_YET_CLEANING), "" },
 		{ 20, SLOT(1, DELETE, 1, 16, 0, 0, 5), ALLOW(NOT_YET_CLEANING), "" },
 		{ 20, SLOT(1, MOVE, 2, 16, 0, 0, 6), ALLOW(NOT_YET_CLEANING), "" },
-		{ 20, SLOT(1, FOUND, 1, 16, 0, 0, 4), ALLOW(NOT_YET_CLEANING),
-		  "" }, /* read before */
+		{ 20, SLOT(1, FOUND, 1, 16, 0, 0, 4), ALLOW(NOT_YET_CLEANING), "" },
 		{ 20, SLOT(1, FOUND, 2, 16, 0, 0, 5), ALLOW(NOT_YET_CLEANING), "" },
 		{ 21, SLOT(1, FOUND, 2, 16, 0, 0, 6), ALLOW(NOT_YET_CLEANING), "" },
 		{ 21, FOUND_RAM(LOGS, 6), ALLOW(NOT_YET_CLEANING), "" },
@@ -414,7 +413,9 @@ static void generations(void **state)
 
 	(void)state;
 	world_make(&world, 1, 1, 4);
-	RUN(&world, lines);
+	run_lines(&world, lines, 20, __func__);
+	assert_int_equal(vm_view(&world, 1).slots, 3); /* nothing is left of slot 1 */
+	run_lines(&world, lines + 20, COUNT(lines) - 20, __func__);
 	assert_int_equal(vm_view(&world, 1).slots, 3); /* 2, 3 and 5 */
 	assert_int_equal(vm_view(&world, 1).ram_pages, RAM_PAGES + 32);
 	kcoh_core_stats(world.core, &stats);

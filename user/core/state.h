@@ -9,7 +9,7 @@
  *
  * It holds indexes and never pointers, so a core may be copied as bytes (the simulator forks
  * worlds so), and memory of VMs that never lived is never touched. With 1,000 VMs of 64 vCPUs and
- * 64 slots it is about 6 MB.
+ * 64 slots it is 4.4 MB.
  *
  * An entry names a VM by its id; entries are sorted. A VM for which no body is left still gets an
  * entry, so that its verdict can be told (TOO_MANY); when entries run out too, any id that is not
