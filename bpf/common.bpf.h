@@ -24,9 +24,9 @@
  * that vCPU has left meanwhile the word is wrong until the next load overwrites it, and without a
  * load no exit can happen there.
  *
- * Cost: per vCPU load (a KVM_RUN or a context switch) two hash look-ups and a few reads; per exit
- * as above. Limit: fixed tables, see the maps. What does not fit is counted (kcoh_lost) and makes a
- * gap.
+ * Cost: per exit about 75 arm64 instructions; per vCPU load (a KVM_RUN or a context switch) two
+ * hash look-ups and five reads of kernel memory. 5 MB for the tables, and 136 KB a CPU. Limit: the
+ * tables are fixed; what does not fit is counted (kcoh_lost) and makes a gap.
  */
 #ifndef KCOH_COMMON_BPF_H
 #define KCOH_COMMON_BPF_H

@@ -23,9 +23,9 @@
  * counts VMs by them and empties the ring buffer between two reads, so that a host with many VMs
  * does not overflow it.
  *
- * Cost: three reads for each open file of the host. Limit: memslots are walked without kvm->srcu (a BPF program
- * cannot take it), so a walk that the generation moved under is repeated, three times at most, then
- * counted as lost; records of an abandoned walk carry the older generation.
+ * Cost: three reads for each open file of the host. Limit: memslots are walked without kvm->srcu (a
+ * BPF program cannot take it), so a walk that the generation moved under is repeated, three times
+ * at most, then counted as lost; records of an abandoned walk carry the older generation.
  */
 #include "common.bpf.h"
 

@@ -18,8 +18,8 @@
  * interrupted on that CPU): it counts them as the program's recursion_misses.
  *
  * Cost: a start takes about 0.2 s on a server, for parsing the kernel's BTF once an object;
- * consuming an empty ring is a few system calls. Limit: libbpf has one message hook for the process,
- * so two feeds share the setting of the last.
+ * consuming an empty ring is a few system calls. Limit: libbpf has one message hook for the
+ * process, so two feeds share the setting of the last.
  */
 #include "feed.h"
 

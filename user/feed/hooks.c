@@ -3,9 +3,9 @@
  * hooks.c - which hook by which method, found by trying.
  *
  * The problem: the same function can be hooked in ways that cost differently (fentry is a call, a
- * kprobe on arm64 a breakpoint exception), and which of them a kernel has is not told by its version: arm64
- * 6.1 lists BPF trampolines in its BTF, lets such a program load and refuses only to attach it
- * (-524, ENOTSUPP).
+ * kprobe on arm64 a breakpoint exception), and which of them a kernel has is not told by its
+ * version: arm64 6.1 lists BPF trampolines in its BTF, lets such a program load and refuses only to
+ * attach it (-524, ENOTSUPP).
  *
  * So each hook has a list of programs, cheapest first, and is attached with the first one that
  * works. An object is loaded as a whole and one refused program would fail it, therefore
