@@ -4,7 +4,7 @@
  *
  * A script is one line of text a step:  "<word" waits until a message with that word came, ">text" sends text, "|"
  * in it is a place where the text is cut into two writes with a pause between, "." closes the connection, "?"
- * says nothing until the client has gone. A new connection goes on where the script is.
+ * says nothing until the client has gone, "~300" nothing for 300 ms. A new connection goes on where the script is.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,6 +101,8 @@ static bool play(struct peer *peer, int fd)
 			text_send(fd, step + 1);
 		if (*step == '?')
 			hangup_wait(fd);
+		if (*step == '~')
+			usleep((useconds_t)atoi(step + 1) * 1000);
 		if (*step == '.' || *step == '?') {
 			peer->script++;
 			return true;
@@ -302,7 +304,7 @@ static void refused(void **state)
 		2000, 5000, READY, STATUS(2, "active"), "<migrate_cancel",
 		">{\"id\": 3, \"error\": {\"class\": \"GenericError\", \"desc\": \"Not now\"}}");
 	struct outcome greeting =
-		RUN(1000, 150, GREETING, "<qmp_capabilities",
+		RUN(1000, 5001, GREETING, "<qmp_capabilities",
 		    ">{\"id\": 1, \"error\": {\"class\": \"GenericError\", \"desc\": \"Not you\"}}",
 		    "?");
 
@@ -325,8 +327,8 @@ static void tries_again(void **state)
 
 static void silence(void **state)
 {
-	struct outcome greeting = RUN(100, 350, "?", "?", "?", "?");
-	struct outcome answer = RUN(100, 150, READY, "<query-migrate", "?", "?");
+	struct outcome greeting = RUN(100, 351, "?");
+	struct outcome answer = RUN(1000, 1100, READY, "<query-migrate", "?", "?");
 
 	(void)state;
 	assert_int_equal(greeting.result, -ETIMEDOUT);
@@ -335,10 +337,21 @@ static void silence(void **state)
 	assert_string_equal(answer.sentence, "QEMU did not answer query-migrate in time");
 }
 
+/* Another client had the socket; it leaves before the time is over, and the one who waited is served. */
+static void waits_its_turn(void **state)
+{
+	struct outcome outcome = RUN(100, 2000, "~300", READY, STATUS(2, "active"),
+				     "<migrate_cancel", ">{\"return\": {}, \"id\": 3}\r\n",
+				     STATUS(4, "cancelled"));
+
+	(void)state;
+	assert_int_equal(outcome.result, 0);
+}
+
 /* QEMU took the order and is still at it when the time is over. */
 static void slow_cancel(void **state)
 {
-	struct outcome outcome = RUN(2000, 175, READY, STATUS(2, "active"), "<migrate_cancel",
+	struct outcome outcome = RUN(2000, 1175, READY, STATUS(2, "active"), "<migrate_cancel",
 				     ">{\"return\": {}, \"id\": 3}", STATUS(4, "cancelling"),
 				     STATUS(5, "cancelling"), "?");
 
@@ -368,7 +381,7 @@ static void nonsense(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct outcome outcome = RUN(1000, 60, cases[i].sent, "?");
+		struct outcome outcome = RUN(1000, 5000, cases[i].sent, "?");
 
 		assert_int_equal(outcome.result, cases[i].result);
 		assert_true(*outcome.sentence);
@@ -480,14 +493,14 @@ static void json_endless(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(succeeds),     cmocka_unit_test(cut_anywhere),
-		cmocka_unit_test(by_event),     cmocka_unit_test(nothing_to_cancel),
-		cmocka_unit_test(too_late),     cmocka_unit_test(refused),
-		cmocka_unit_test(tries_again),  cmocka_unit_test(silence),
-		cmocka_unit_test(slow_cancel),  cmocka_unit_test(nonsense),
-		cmocka_unit_test(nobody_there), cmocka_unit_test(another_vms_socket),
-		cmocka_unit_test(given_up),     cmocka_unit_test(json_cuts),
-		cmocka_unit_test(json_endless),
+		cmocka_unit_test(succeeds),           cmocka_unit_test(cut_anywhere),
+		cmocka_unit_test(by_event),           cmocka_unit_test(nothing_to_cancel),
+		cmocka_unit_test(too_late),           cmocka_unit_test(refused),
+		cmocka_unit_test(tries_again),        cmocka_unit_test(silence),
+		cmocka_unit_test(slow_cancel),        cmocka_unit_test(waits_its_turn),
+		cmocka_unit_test(nonsense),           cmocka_unit_test(nobody_there),
+		cmocka_unit_test(another_vms_socket), cmocka_unit_test(given_up),
+		cmocka_unit_test(json_cuts),          cmocka_unit_test(json_endless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,8 @@
  * switched them on, and not counted on.
  *
  * In postcopy the guest already runs at the destination and part of its RAM only there: a cancel would lose the
- * guest, which no veto is worth. A connection that breaks, is refused or stays mute is tried again after
- * 0.1, 0.2, 0.4 … 2 s, for 30 s altogether.
+ * guest, which no veto is worth. A connection that breaks or is refused is tried again after 0.1, 0.2, 0.4 … 2 s, for
+ * 30 s altogether. One that stays mute is kept as long: it stands in the queue behind another client.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -39,6 +39,7 @@ struct kcoh_cancel {
 	sd_event_source *timer; /* next try, or next look at the phase */
 	sd_event_source *deadline;
 	uint64_t backoff_us;
+	bool ready; /* QEMU takes commands from us */
 	bool asked; /* migrate_cancel was accepted */
 	bool over;
 	char why[384]; /* the last try failed */
@@ -98,6 +99,7 @@ static void try_again(struct kcoh_cancel *job, int error, const char *sentence)
 {
 	kcoh_qmp_close(job->qmp);
 	job->qmp = NULL;
+	job->ready = false;
 	job->asked = false;
 	job->error = error;
 	snprintf(job->why, sizeof(job->why), "%s", sentence);
@@ -179,6 +181,7 @@ static void on_ready(void *ctx)
 {
 	struct kcoh_cancel *job = ctx;
 
+	job->ready = true;
 	command(job, "query-migrate", on_query);
 }
 
@@ -197,7 +200,11 @@ static void on_event(void *ctx, const char *name, const json_t *data)
 
 static void on_failed(void *ctx, int error, const char *sentence)
 {
-	try_again(ctx, error, sentence);
+	if (error == -ECONNRESET || error == -ETIMEDOUT)
+		try_again(ctx, error, sentence);
+	else
+		finish(ctx, error,
+		       sentence); /* no QMP there, or not for us: that will not change */
 }
 
 static void connect_now(struct kcoh_cancel *job)
@@ -205,6 +212,7 @@ static void connect_now(struct kcoh_cancel *job)
 	const struct kcoh_qmp_config config = {
 		.event = job->config.event,
 		.path = job->path,
+		.greeting_ns = job->config.total_ns,
 		.deadline_ns = job->config.command_ns,
 		.pid = job->config.pid,
 		.ready = on_ready,
@@ -242,6 +250,11 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)usec;
 	if (job->asked && job->qmp)
 		finish(job, -ETIMEDOUT, "QEMU accepted migrate_cancel but is still cancelling");
+	else if (job->qmp && !job->ready)
+		finish(job, -ETIMEDOUT,
+		       "no greeting on the QMP socket in time: QEMU hangs, or another client holds "
+		       "the "
+		       "socket");
 	else
 		finish(job, job->error ? job->error : -ETIMEDOUT,
 		       *job->why ? job->why : "QEMU did not get ready in time");

@@ -12,8 +12,9 @@
  *   QEMU   {"return": {}, "id": 2}
  *
  * A QMP socket serves one client at a time: a second one can connect, since the kernel takes the connection,
- * but gets no greeting before the first has left. That looks like a QEMU that hangs, and both end in the
- * same way, by the deadline.
+ * but gets no greeting before the first has left. That looks like a QEMU that hangs, and both end in the same
+ * way, by the deadline. QEMU lets only one or two wait; the next is refused with EAGAIN, also by what is left of clients
+ * that gave up waiting, until the first one leaves. So one who waits should stay.
  *
  * The other end is checked before a word is said: the kernel tells which process listens (SO_PEERCRED), and a
  * configuration that names another VM's socket must not cancel that VM's migration.
@@ -321,7 +322,7 @@ static int qmp_connect(struct kcoh_qmp *qmp, char *err, size_t err_len)
 		return peer_check(qmp, err, err_len);
 	error = errno;
 	snprintf(err, err_len, "cannot connect to the QMP socket %s: %s", qmp->path,
-		 strerror(error));
+		 error == EAGAIN ? "another client holds it, and others wait" : strerror(error));
 	return -error;
 }
 
@@ -332,7 +333,7 @@ static int loop_join(struct kcoh_qmp *qmp)
 
 	if (err >= 0)
 		err = sd_event_add_time_relative(event, &qmp->deadline, CLOCK_MONOTONIC,
-						 qmp->config.deadline_ns / 1000, 1000, on_deadline,
+						 qmp->config.greeting_ns / 1000, 1000, on_deadline,
 						 qmp);
 	return err;
 }

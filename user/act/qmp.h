@@ -20,7 +20,8 @@ struct kcoh_qmp; /* opaque */
 struct kcoh_qmp_config {
 	sd_event *event;
 	const char *path; /* of QEMU's Unix socket */
-	uint64_t deadline_ns; /* of the greeting, and of each command */
+	uint64_t greeting_ns; /* how long to wait for it: another client may have to leave first */
+	uint64_t deadline_ns; /* of each command */
 	uint32_t pid; /* whose socket it must be, 0: anybody's */
 	/* The connection is ready for commands. */
 	void (*ready)(void *ctx);
