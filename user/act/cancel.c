@@ -242,22 +242,29 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	return 0;
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *ctx)
+static void give_up(struct kcoh_cancel *job)
 {
-	struct kcoh_cancel *job = ctx;
+	char sentence[384];
 
-	(void)source;
-	(void)usec;
+	snprintf(
+		sentence, sizeof(sentence),
+		"no greeting on the QMP socket %s in time: QEMU hangs, or another client holds the "
+		"socket",
+		job->path);
 	if (job->asked && job->qmp)
 		finish(job, -ETIMEDOUT, "QEMU accepted migrate_cancel but is still cancelling");
 	else if (job->qmp && !job->ready)
-		finish(job, -ETIMEDOUT,
-		       "no greeting on the QMP socket in time: QEMU hangs, or another client holds "
-		       "the "
-		       "socket");
+		finish(job, -ETIMEDOUT, sentence);
 	else
 		finish(job, job->error ? job->error : -ETIMEDOUT,
 		       *job->why ? job->why : "QEMU did not get ready in time");
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	(void)source;
+	(void)usec;
+	give_up(ctx);
 	return 0;
 }
 
