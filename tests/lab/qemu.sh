@@ -10,8 +10,8 @@ QEMU_DIR=/run/lab
 declare -A QEMU_PID=()
 mkdir -p "$QEMU_DIR"
 
-# qemu_start NAME GUEST [OPTION…]: returns when its operator's socket answers. 256 MB, one vCPU.
-qemu_start() {
+# qemu_launch NAME GUEST [OPTION…]: 256 MB, one vCPU. qemu_start returns when its operator's socket answers.
+qemu_launch() {
 	local name=$1 guest=$2
 	shift 2
 	: >"$QEMU_DIR/$name.serial"
@@ -20,7 +20,11 @@ qemu_start() {
 		-qmp "unix:$QEMU_DIR/$name.qmp,server=on,wait=off" \
 		-qmp "unix:$QEMU_DIR/$name.kcoh.qmp,server=on,wait=off" "$@" >"$QEMU_DIR/$name.log" 2>&1 &
 	QEMU_PID[$name]=$!
-	wait_for 30 qmp "$name" query-status
+}
+
+qemu_start() {
+	qemu_launch "$@"
+	wait_for 60 qmp "$1" query-status
 }
 
 # qmp NAME COMMAND [ARGUMENTS]: prints what it returned; status 1 if that is an error.

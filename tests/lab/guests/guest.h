@@ -96,16 +96,18 @@ static inline u64 mmu_set(u64 bits)
 	return mmu_off_write(sctlr, GUEST_PARAM, (u64)image_end);
 }
 
-/* Adds one to a byte in each page of what PARAM_WRITE_BYTES says. */
+/* Writes a byte, the number of the round, in each page of what PARAM_WRITE_BYTES says. */
 static inline void write_round(void)
 {
 	u64 bytes = param(PARAM_WRITE_BYTES);
 	volatile u8 *first = (u8 *)GUEST_IMAGE_END, *at;
+	static u8 round;
 
 	if (!bytes)
 		bytes = GUEST_WRITE_BYTES;
+	round++;
 	for (at = first; at < first + bytes; at += 4096)
-		++*at;
+		*at = round;
 }
 
 /* After each round a B, and a pause: a person can read along, and a migration can converge. */
