@@ -414,6 +414,43 @@ static void random_bytes(void **state)
 	world_free(&world);
 }
 
+/* Field by field: views have padding. */
+static void assert_same_view(const struct kcoh_vm_view *a, const struct kcoh_vm_view *b)
+{
+#define SAME(field) assert_memory_equal(&a->field, &b->field, sizeof(a->field))
+	SAME(id);
+	SAME(pid);
+	SAME(vcpus);
+	SAME(vcpus_cached);
+	SAME(vcpus_uncached);
+	SAME(vcpus_off);
+	SAME(vcpus_unknown);
+	SAME(slots);
+	SAME(ram_pages);
+	SAME(logged_pages);
+	SAME(in_epoch);
+	SAME(epoch_since_ns);
+	SAME(epochs);
+	SAME(armed);
+	SAME(windows_open);
+	SAME(window_since_ns);
+	SAME(windows);
+	SAME(window_ns);
+	SAME(toggles);
+	SAME(resets);
+	SAME(set_ways);
+	SAME(tracked);
+	SAME(phase);
+	SAME(strategy);
+	SAME(guard);
+	SAME(verdict.kind);
+	SAME(verdict.reason);
+	SAME(verdict.since_ns);
+	SAME(verdict.until_ns);
+#undef SAME
+	assert_string_equal(a->comm, b->comm);
+}
+
 /* Two VMs: what is told of one changes nothing of the other, not even its times. */
 static void vms_are_independent(void **state)
 {
@@ -444,11 +481,32 @@ static void vms_are_independent(void **state)
 			world_step(&alone, &ev);
 		alone_view = vm_view(&alone, 1);
 		both_view = vm_view(&both, 1);
-		alone_view.comm = both_view.comm = NULL;
-		assert_memory_equal(&alone_view, &both_view, sizeof(both_view));
+		assert_same_view(&alone_view, &both_view);
 	}
 	world_free(&alone);
 	world_free(&both);
+}
+
+static int check_same(const struct kcoh_vm_view *vm, void *ctx)
+{
+	const struct world *other = ctx;
+	struct kcoh_vm_view view = vm_view(other, vm->id);
+
+	assert_same_view(vm, &view);
+	return 0;
+}
+
+static void assert_same_acts(const struct world *a, const struct world *b)
+{
+	int i;
+
+	assert_int_equal(a->n_acts, b->n_acts);
+	for (i = 0; i < a->n_acts; i++) {
+		assert_int_equal(a->acts[i].type, b->acts[i].type);
+		assert_int_equal(a->acts[i].reason, b->acts[i].reason);
+		assert_int_equal(a->acts[i].vm, b->acts[i].vm);
+		assert_int_equal(a->acts[i].dry, b->acts[i].dry);
+	}
 }
 
 /* The same stream makes the same state, also in a core that was copied as bytes half-way. */
@@ -471,9 +529,9 @@ static void streams_replay(void **state)
 		if (i <= 10000)
 			continue;
 		world_step(&second, &ev);
-		assert_int_equal(first.n_acts, second.n_acts);
+		assert_same_acts(&first, &second);
+		kcoh_core_each_vm(first.core, check_same, &second);
 	}
-	assert_memory_equal(first.core, second.core, first.size);
 	world_free(&first);
 	world_free(&second);
 }

@@ -442,6 +442,29 @@ static void found_before_told(void **state)
 	CASE(lines);
 }
 
+/* A scan shows the logging, the module says the epoch, and then the slot goes: so does the epoch. */
+static void found_told_and_gone(void **state)
+{
+	static const struct line lines[] = {
+		KNOWN,
+		{ 10, SCAN(0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 10, FOUND_RAM(LOGS, 3), ALLOW(NOT_YET_CLEANING), "" },
+		{ 11, EPOCH(1, 1, 1, 0), ALLOW(NOT_YET_CLEANING), "" },
+		{ 12, SLOT(1, DELETE, 3, RAM_PAGES, LOGS, LOGS, 4), ALLOW(NOT_YET_CLEANING), "" },
+		{ 13, SCAN(1), ALLOW(NOT_YET_CLEANING), "" },
+	};
+	struct world world;
+
+	(void)state;
+	world_make(&world, 1, 1, 1);
+	run_lines(&world, lines, COUNT(lines) - 2, __func__);
+	assert_true(vm_view(&world, 1).in_epoch);
+	run_lines(&world, lines + COUNT(lines) - 2, 1, __func__);
+	assert_false(vm_view(&world, 1).in_epoch);
+	run_lines(&world, lines + COUNT(lines) - 1, 1, __func__);
+	world_free(&world);
+}
+
 /* --- bounds --------------------------------------------------------------------------------- */
 
 static void too_many_vcpus_or_slots(void **state)
@@ -636,6 +659,7 @@ int main(void)
 		cmocka_unit_test(ends_that_were_lost),
 		cmocka_unit_test(generations),
 		cmocka_unit_test(found_before_told),
+		cmocka_unit_test(found_told_and_gone),
 		cmocka_unit_test(too_many_vcpus_or_slots),
 		cmocka_unit_test(too_many_vms),
 		cmocka_unit_test(neighbours),

@@ -84,6 +84,7 @@ static void begin(struct kcoh_core *core, struct vm *vm, bool late)
 		.classes = vm->open,
 		.on = true,
 	};
+	vm->judged_pages = vm->logged_pages;
 	if (late)
 		vm->blind |= BLIND_LATE;
 	begin_vcpus(core, vm);
