@@ -442,7 +442,7 @@ static void found_before_told(void **state)
 	CASE(lines);
 }
 
-/* A scan shows the logging, the module says the epoch, and then the slot goes: so does the epoch. */
+/* A scan shows the logging, the module says the epoch, the slot goes: so does the epoch. */
 static void found_told_and_gone(void **state)
 {
 	static const struct line lines[] = {
