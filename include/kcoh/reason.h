@@ -31,7 +31,12 @@
 	X(TOO_MANY, 11, "too-many", "a configured bound was reached; this VM is not tracked")      \
 	X(WATCHED_LATE, 12, "watched-late",                                                        \
 	  "watching began in the middle of this dirty epoch, so a window may have been missed")    \
-	X(PKVM, 13, "pkvm", "the host runs protected KVM, which hides guest state from kcoh")
+	X(PKVM, 13, "pkvm", "the host runs protected KVM, which hides guest state from kcoh")      \
+	X(CLEANING, 14, "cleaning",                                                                \
+	  "every page that a migration takes is cleaned before it is read")                        \
+	X(UNCLEAN, 15, "unclean",                                                                  \
+	  "pages of this dirty epoch may have been read without being cleaned; start the "         \
+	  "migration again")
 
 enum kcoh_reason {
 #define X(code, value, name, sentence) KCOH_RSN_##code = value,

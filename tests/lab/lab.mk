@@ -50,3 +50,9 @@ build/arm64/lab/kcoh-vmfile: tests/lab/tools/vmfile.c $(wildcard include/kcoh/*.
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static $(filter %.c,$^) -o $@
+
+guests: build/arm64/lab/kcoh-feed
+build/arm64/lab/kcoh-feed: tests/lab/feed_dump.c build/arm64/libkcoh.a | sysroot
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) $(filter %.c %.a,$^) -lbpf -lelf -lz -o $@

@@ -53,7 +53,7 @@ static void built_in(void **state)
 	assert_int_equal(kcoh_config_new(&config), 0);
 	policy = kcoh_config_policy(config, "web-1");
 	assert_string_equal(kcoh_config_socket(config), KCOH_SOCKET);
-	assert_int_equal(policy.strategy, KCOH_STRATEGY_VETO);
+	assert_int_equal(policy.strategy, KCOH_STRATEGY_CLEAN);
 	assert_int_equal(policy.guard, KCOH_GUARD_WARN);
 	assert_int_equal(policy.arm_deadline_ms, 1000);
 	assert_null(policy.qmp);
@@ -108,7 +108,7 @@ static void first_match(void **state)
 
 	(void)state;
 	assert_int_equal(one.guard, KCOH_GUARD_ENFORCE);
-	assert_int_equal(one.strategy, KCOH_STRATEGY_VETO);
+	assert_int_equal(one.strategy, KCOH_STRATEGY_CLEAN);
 	assert_int_equal(one.arm_deadline_ms, 7);
 	assert_int_equal(two.guard, KCOH_GUARD_WARN);
 	assert_int_equal(two.strategy, KCOH_STRATEGY_OBSERVE);
@@ -134,10 +134,10 @@ static const struct {
 	{ "[vm  ]\n", ":1: [vm] needs the name" },
 	{ "guard = warn\n", ":1: 'guard' stands before any section; begin with [kcohd]" },
 	{ "[defaults]\nguard = off\n", ":2: guard 'off' is not known; choose warn or enforce" },
-	{ "[defaults]\nstrategy = clean\n",
-	  ":2: strategy 'clean' is not built yet; choose observe or veto" },
+	{ "[defaults]\nstrategy = hold\n",
+	  ":2: strategy 'hold' is not built yet; choose observe, veto or clean" },
 	{ "[defaults]\nstrategy = Veto\n",
-	  ":2: strategy 'Veto' is not known; choose observe or veto" },
+	  ":2: strategy 'Veto' is not known; choose observe, veto or clean" },
 	{ "[defaults]\narm_deadline_ms = 0\n",
 	  ":2: arm_deadline_ms must be a number of milliseconds" },
 	{ "[defaults]\narm_deadline_ms = 60001\n", "from 1 to 60000, not '60001'" },

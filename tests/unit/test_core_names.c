@@ -31,8 +31,8 @@ static const struct {
 	uint32_t first, last;
 	const char *of_first, *of_last;
 } tables[] = {
-	{ reason, KCOH_RSN_NONE, KCOH_RSN_PKVM, "none", "pkvm" },
-	{ sentence, KCOH_RSN_NONE, KCOH_RSN_PKVM, "nothing stands in the way", NULL },
+	{ reason, KCOH_RSN_NONE, KCOH_RSN_UNCLEAN, "none", "unclean" },
+	{ sentence, KCOH_RSN_NONE, KCOH_RSN_UNCLEAN, "nothing stands in the way", NULL },
 	{ verdict, KCOH_VERDICT_ALLOW, KCOH_VERDICT_VETO, "allow", "veto" },
 	{ act, KCOH_ACT_CANCEL, KCOH_ACT_RESCAN, "cancel", "rescan" },
 	{ kcoh_guard_name, KCOH_GUARD_WARN, KCOH_GUARD_ENFORCE, "warn", "enforce" },

@@ -142,7 +142,7 @@ static void strategies_not_built(void **state)
 	uint32_t strategy;
 
 	(void)state;
-	for (strategy = KCOH_STRATEGY_CLEAN; strategy <= KCOH_STRATEGY_RETRY; strategy++) {
+	for (strategy = KCOH_STRATEGY_CLEAN_TAINTED; strategy <= KCOH_STRATEGY_RETRY; strategy++) {
 		struct line lines[] = {
 			BORN(MODULE),
 			{ 4, POLICY(1, CLEAN, ENFORCE, 1), ALLOW(NOT_YET_CLEANING), "" },

@@ -138,9 +138,9 @@ static int read_strategy(struct parser *parser, const char *key, const char *val
 	int strategy = kcoh_strategy_parse(value);
 
 	if (strategy < 0)
-		return fail(parser, "%s '%s' is not known; choose observe or veto", key, value);
-	if (strategy != KCOH_STRATEGY_OBSERVE && strategy != KCOH_STRATEGY_VETO)
-		return fail(parser, "%s '%s' is not built yet; choose observe or veto", key, value);
+		return fail(parser, "%s '%s' is not known; choose observe, veto or clean", key, value);
+	if (strategy > KCOH_STRATEGY_CLEAN)
+		return fail(parser, "%s '%s' is not built yet; choose observe, veto or clean", key, value);
 	parser->section->policy.strategy = (enum kcoh_strategy)strategy;
 	parser->section->has |= HAS_STRATEGY;
 	return 1;
@@ -335,7 +335,7 @@ int kcoh_config_new(struct kcoh_config **ret_config)
 		return -ENOMEM;
 	TAILQ_INIT(&config->vms);
 	config->defaults.policy = (struct kcoh_policy){
-		.strategy = KCOH_STRATEGY_VETO,
+		.strategy = KCOH_STRATEGY_CLEAN,
 		.guard = KCOH_GUARD_WARN,
 		.arm_deadline_ms = ARM_DEADLINE_MS,
 	};

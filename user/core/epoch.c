@@ -83,6 +83,7 @@ static void begin(struct kcoh_core *core, struct vm *vm, bool late)
 		.count = vm->epoch.count + 1,
 		.classes = vm->open,
 		.on = true,
+		.unclean = late || !(core->host & KCOH_HOST_CLEAN),
 	};
 	vm->judged_pages = vm->logged_pages;
 	if (late)

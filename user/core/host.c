@@ -5,7 +5,8 @@
  * Features are facts of the whole host; the daemon sends HOST at its start and whenever the
  * module comes or goes. A module that comes in the middle of a VM's dirty epoch has not seen that
  * epoch from its start, so the epoch stays blind (WATCHED_LATE). A module that goes takes its
- * traps along: states are samples from then on.
+ * traps along: states are samples from then on. Likewise an epoch is right only if it was cleaned from
+ * its start to its end.
  */
 #include "core/state.h"
 
@@ -17,6 +18,8 @@ static void change_vm(struct kcoh_core *core, struct vm *vm, uint32_t gained, ui
 		vm->blind &= ~BLIND_PKVM;
 	if ((gained & KCOH_HOST_TRAP) && vm->epoch.on)
 		vm->blind |= BLIND_LATE;
+	if ((gained | dropped) & KCOH_HOST_CLEAN)
+		vm->epoch.unclean = true;
 	if (dropped & KCOH_HOST_TRAP)
 		kcoh_vcpus_demote(core, vm);
 }

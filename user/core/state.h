@@ -83,6 +83,7 @@ struct epoch {
 	uint32_t owed; /* vCPUs with ARM_OWED */
 	uint32_t classes; /* window classes that were open at some moment of it */
 	bool on;
+	bool unclean; /* the module did not clean from its start, or nobody watched whether it did */
 	bool reported; /* the module has shown that it acts on this VM in this epoch */
 };
 

@@ -11,7 +11,7 @@
  * 2 has not armed yet: facts = EARLIER | ARMING. `veto` has EARLIER before ARMING:
  * veto/mmu-off-earlier.
  *
- * Strategies that are not built yet (clean, hold, …) are judged as `veto`: the daemon refuses
+ * Strategies that are not built yet (clean-tainted, hold, …) are judged as `veto`: the daemon refuses
  * them, and a recording that names them must not be judged more kindly than it deserves.
  */
 #include "core/state.h"
@@ -28,7 +28,8 @@ enum fact {
 	FACT_EARLIER = 1 << 8, /* one was, within this epoch */
 	FACT_ARM_TIMEOUT = 1 << 9,
 	FACT_ARMING = 1 << 10,
-	FACT_ALWAYS = 1 << 11,
+	FACT_UNCLEAN = 1 << 11,
+	FACT_ALWAYS = 1 << 12,
 };
 
 struct rule {
@@ -62,14 +63,34 @@ static const struct rule veto_rules[] = {
 	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
 };
 
-static const struct rule *rules_of(const struct policy *policy)
+/*
+ * Where every harvest is cleaned no window matters, seen or not; what is known of them only tells
+ * `allow` from `repair`. What must be sure is that cleaning went on from the epoch's start.
+ */
+static const struct rule clean_rules[] = {
+	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
+	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
+	{ FACT_UNCLEAN, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
+	{ FACT_TOO_MANY | FACT_UNCACHED | FACT_UNKNOWN | FACT_EARLIER | FACT_LOST | FACT_LATE |
+		  FACT_ARM_TIMEOUT | FACT_ARMING,
+	  KCOH_VERDICT_REPAIR, KCOH_RSN_CLEANING },
+	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_CLEANING },
+};
+
+/* `clean` needs the module that does it; without, it is as strict as `veto`. */
+static const struct rule *rules_of(const struct kcoh_core *core, const struct policy *policy)
 {
-	return policy->strategy == KCOH_STRATEGY_OBSERVE ? observe_rules : veto_rules;
+	if (policy->strategy == KCOH_STRATEGY_OBSERVE)
+		return observe_rules;
+	if (policy->strategy == KCOH_STRATEGY_CLEAN && (core->host & KCOH_HOST_CLEAN))
+		return clean_rules;
+	return veto_rules;
 }
 
-static const struct rule *first_rule(const struct policy *policy, uint32_t facts)
+static const struct rule *first_rule(const struct kcoh_core *core, const struct policy *policy,
+				     uint32_t facts)
 {
-	const struct rule *rule = rules_of(policy);
+	const struct rule *rule = rules_of(core, policy);
 
 	while (!(rule->facts & (facts | FACT_ALWAYS)))
 		rule++;
@@ -116,13 +137,15 @@ static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
 		facts |= FACT_EARLIER;
 	if (kcoh_epoch_arming(core, vm))
 		facts |= FACT_ARMING;
+	if (vm->epoch.on && vm->epoch.unclean)
+		facts |= FACT_UNCLEAN;
 	return facts;
 }
 
 static struct kcoh_verdict judge(const struct kcoh_core *core, const struct vm *vm)
 {
 	uint32_t facts = host_facts(core) | blind_facts(vm->blind) | vm_facts(core, vm);
-	const struct rule *rule = first_rule(&vm->policy, facts);
+	const struct rule *rule = first_rule(core, &vm->policy, facts);
 
 	return (struct kcoh_verdict){
 		.kind = rule->kind,
@@ -134,7 +157,7 @@ static struct kcoh_verdict judge(const struct kcoh_core *core, const struct vm *
 
 struct kcoh_verdict kcoh_verdict_untracked(const struct kcoh_core *core)
 {
-	const struct rule *rule = first_rule(&core->policy, host_facts(core) | FACT_TOO_MANY);
+	const struct rule *rule = first_rule(core, &core->policy, host_facts(core) | FACT_TOO_MANY);
 
 	return (struct kcoh_verdict){ .kind = rule->kind, .reason = rule->reason };
 }
