@@ -138,9 +138,11 @@ static int read_strategy(struct parser *parser, const char *key, const char *val
 	int strategy = kcoh_strategy_parse(value);
 
 	if (strategy < 0)
-		return fail(parser, "%s '%s' is not known; choose observe, veto or clean", key, value);
+		return fail(parser, "%s '%s' is not known; choose observe, veto or clean", key,
+			    value);
 	if (strategy > KCOH_STRATEGY_CLEAN)
-		return fail(parser, "%s '%s' is not built yet; choose observe, veto or clean", key, value);
+		return fail(parser, "%s '%s' is not built yet; choose observe, veto or clean", key,
+			    value);
 	parser->section->policy.strategy = (enum kcoh_strategy)strategy;
 	parser->section->has |= HAS_STRATEGY;
 	return 1;

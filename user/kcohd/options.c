@@ -25,7 +25,8 @@ static const char doc[] =
 	"would "
 	"copy stale memory."
 	"\v"
-	"Without " KCOH_CONFIG_FILE " all VMs get strategy veto and guard warn: kcohd says what it "
+	"Without " KCOH_CONFIG_FILE
+	" all VMs get strategy clean and guard warn: kcohd says what it "
 	"would have done. Exit status: 0 stopped by a signal, 1 failed while running, 2 could not "
 	"start.";
 
