@@ -154,6 +154,27 @@ static void no_module(void **state)
 	CASE(lines);
 }
 
+/* A veto adds to the cleaning; what it allows is cleaned, unless the epoch began without. */
+static void veto_is_cleaned_too(void **state)
+{
+	static const struct line lines[] = {
+		{ 0, HOST(CLEANER), NO_VM, "" },
+		{ 0, ENFORCED, NO_VM, "" },
+		{ 1, VM_NEW(1), ALLOW(CLEANING), "" },
+		{ 2, RAM(1), ALLOW(CLEANING), "" },
+		{ 3, VCPU(1, 0, CACHED, SAMPLE), ALLOW(CLEANING), "" },
+		{ 10, LOG_ON(1), WAIT(ARMING), "" },
+		{ 11, EPOCH(1, 1, 1, 0), ALLOW(CLEANING), "" },
+		{ 12, HOST(MODULE), ALLOW(NOT_YET_CLEANING), "" },
+		{ 13, HOST(CLEANER), ALLOW(NOT_YET_CLEANING), "" },
+		{ 20, LOG_OFF(1), ALLOW(CLEANING), "" },
+		{ 30, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "alert:1" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +186,7 @@ int main(void)
 		cmocka_unit_test(found_in_an_epoch),
 		cmocka_unit_test(hardware_needs_none),
 		cmocka_unit_test(no_module),
+		cmocka_unit_test(veto_is_cleaned_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,8 @@ enum fact {
 	FACT_ARM_TIMEOUT = 1 << 9,
 	FACT_ARMING = 1 << 10,
 	FACT_UNCLEAN = 1 << 11,
-	FACT_ALWAYS = 1 << 12,
+	FACT_CLEANING = 1 << 12, /* the module cleans at every harvest, whatever the strategy */
+	FACT_ALWAYS = 1 << 13,
 };
 
 struct rule {
@@ -60,6 +61,8 @@ static const struct rule veto_rules[] = {
 	{ FACT_EARLIER, KCOH_VERDICT_VETO, KCOH_RSN_MMU_OFF_EARLIER },
 	{ FACT_ARM_TIMEOUT, KCOH_VERDICT_VETO, KCOH_RSN_ARM_TIMEOUT },
 	{ FACT_ARMING, KCOH_VERDICT_WAIT, KCOH_RSN_ARMING },
+	{ FACT_UNCLEAN, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
+	{ FACT_CLEANING, KCOH_VERDICT_ALLOW, KCOH_RSN_CLEANING },
 	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
 };
 
@@ -105,6 +108,8 @@ static uint32_t host_facts(const struct kcoh_core *core)
 		facts |= FACT_COHERENT;
 	if (!(core->host & KCOH_HOST_TRAP))
 		facts |= FACT_NO_MODULE;
+	if (core->host & KCOH_HOST_CLEAN)
+		facts |= FACT_CLEANING;
 	return facts;
 }
 
