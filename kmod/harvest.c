@@ -21,6 +21,15 @@
  *
  * Where the VMM sends pages that no harvest returned (everything but manual protect with INITIALLY_SET) the slot
  * is cleaned once when its logging starts, in the same way.
+ *
+ * Two more things happen where KVM is about to look at a dirty log, in on_sync():
+ *
+ *   QEMU from 10.2 on sends what KVM_GET_DIRTY_LOG returned after the vCPUs stopped without a CLEAR, so nothing
+ *   write-protects those pages. A GET of a manually protected slot while no vCPU is loaded therefore has every dirty
+ *   page of the slot cleaned. With no vCPU to write them they need no protection (tests/model, P3l and P3g).
+ *
+ *   A second thread that harvests the same slot may find a page's bit taken by a first one that has not cleaned it
+ *   yet. It waits until those are done, after its own cleaning, so that nobody waits in a circle (P3u, P3w).
  */
 #define pr_fmt(fmt) "kcoh: " fmt
 
@@ -53,6 +62,11 @@ struct harvest {
 	struct kcoh_job job;
 	struct hlist_node node; /* in `open` while it may still grow, keyed by task */
 	struct list_head spare; /* in `spares` while unused */
+	struct list_head flight; /* in `flights` until it is cleaned */
+	u64 number; /* in the order they began */
+	u32 slot_id; /* whose log is being read or harvested */
+	bool many; /* of several slots */
+	bool stopped; /* the log was read while no vCPU was loaded */
 	u64 protected_pages;
 	u32 used;
 	bool whole; /* more than fits: clean every logged slot */
@@ -62,7 +76,10 @@ struct harvest {
 static DEFINE_HASHTABLE(open, 6);
 static LIST_HEAD(spares);
 static unsigned int spares_n;
-static DEFINE_SPINLOCK(harvest_lock); /* open, spares */
+static LIST_HEAD(flights);
+static u64 flights_n; /* ever */
+static DECLARE_WAIT_QUEUE_HEAD(flights_wait);
+static DEFINE_SPINLOCK(harvest_lock); /* open, spares, flights */
 
 static struct harvest *open_find(const struct kvm *kvm)
 {
@@ -136,11 +153,40 @@ static void spares_fill(void)
 	}
 }
 
+/* Its pages are clean, or nobody will read them. */
+static void flight_end(struct harvest *h)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&harvest_lock, flags);
+	list_del_init(&h->flight);
+	spin_unlock_irqrestore(&harvest_lock, flags);
+	wake_up_all(&flights_wait);
+}
+
+/* True if an older harvest of this slot by another task is not cleaned yet. number 0: however old. */
+static bool flight_older(const struct kvm *kvm, u32 slot_id, u64 number)
+{
+	struct harvest *h;
+	unsigned long flags;
+	bool older = false;
+
+	spin_lock_irqsave(&harvest_lock, flags);
+	list_for_each_entry(h, &flights, flight) {
+		if (h->job.kvm == kvm && h->job.task != current &&
+		    (h->many || h->slot_id == slot_id) && (!number || h->number < number))
+			older = true;
+	}
+	spin_unlock_irqrestore(&harvest_lock, flags);
+	return older;
+}
+
 static void harvest_release(struct kcoh_job *job)
 {
 	struct harvest *h = container_of(job, struct harvest, job);
 
 	open_close(h);
+	flight_end(h);
 	kfree(spare_put(h, MAX_SPARE_SETS));
 }
 
@@ -153,6 +199,7 @@ static void harvest_add(struct harvest *h, const struct kvm_memory_slot *slot, u
 	bool same_slot = last && last->slot_id == slot->id && last->gfn <= gfn;
 
 	h->protected_pages += (u64)hweight64(mask) * words;
+	h->many |= h->slot_id != slot->id;
 	if (same_slot && last->mask == mask && gfn == last->gfn + last->words * (u64)WORD_PAGES) {
 		last->words += words;
 	} else if (h->used < SPANS) {
@@ -300,6 +347,39 @@ static void logged_slots_know(struct kvm *kvm)
 	}
 }
 
+/* The next 64 pages of a slot from *word on that are dirty, as a span; false: there are none. */
+static bool dirty_word_next(struct kvm *kvm, u32 slot_id, u64 *word, struct span *ret_span)
+{
+	struct kvm_memory_slot *slot;
+	u64 mask = 0, words;
+	int idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	slot = id_to_memslot(kvm_memslots(kvm), slot_id);
+	words = slot && slot->dirty_bitmap ? DIV_ROUND_UP(slot->npages, WORD_PAGES) : 0;
+	for (; *word < words && !mask; ++*word)
+		mask = READ_ONCE(slot->dirty_bitmap[*word]);
+	if (mask)
+		*ret_span = (struct span){
+			.gfn = slot->base_gfn + (*word - 1) * WORD_PAGES,
+			.hva = slot->userspace_addr + ((*word - 1) * WORD_PAGES << PAGE_SHIFT),
+			.mask = mask,
+			.words = 1,
+			.slot_id = slot_id,
+		};
+	srcu_read_unlock(&kvm->srcu, idx);
+	return mask;
+}
+
+static void dirty_pages_clean(struct kvm *kvm, u32 slot_id, struct kcoh_cleaned *sum)
+{
+	struct span span;
+	u64 word = 0;
+
+	while (dirty_word_next(kvm, slot_id, &word, &span))
+		span_clean(kvm, &span, sum);
+}
+
 /* Job of the task that harvested, after its ioctl and before user mode. */
 static void harvest_clean(struct kcoh_job *job)
 {
@@ -311,10 +391,14 @@ static void harvest_clean(struct kcoh_job *job)
 	open_close(h);
 	for (i = 0; i < h->used; i++)
 		span_clean(job->kvm, &h->span[i], &sum);
+	if (h->stopped && !h->used)
+		dirty_pages_clean(job->kvm, h->slot_id, &sum);
 	if (h->whole) {
 		logged_slots_clean(job->kvm, &sum);
 		logged_slots_know(job->kvm);
 	}
+	flight_end(h);
+	wait_event_killable(flights_wait, !flight_older(job->kvm, h->slot_id, h->number));
 	harvest_count(kcoh_vm_held(job->kvm), h, &sum);
 	trace_kcoh_harvest(job->kvm, h->used ? h->span[0].slot_id : 0, h->protected_pages,
 			   sum.cleaned, sum.absent, sum.no_ram, sum.unclean + sum.cut_short,
@@ -323,7 +407,7 @@ static void harvest_clean(struct kcoh_job *job)
 }
 
 /* The set of the current task's ioctl, made if this is its first; NULL: there is none to be had. */
-static struct harvest *harvest_current(struct kvm *kvm)
+static struct harvest *harvest_current(struct kvm *kvm, u32 slot_id)
 {
 	struct harvest *h;
 	unsigned long flags;
@@ -337,8 +421,11 @@ static struct harvest *harvest_current(struct kvm *kvm)
 	}
 	if (new) {
 		h->used = 0;
-		h->whole = false;
+		h->whole = h->many = h->stopped = false;
 		h->protected_pages = 0;
+		h->slot_id = slot_id;
+		h->number = ++flights_n;
+		list_add_tail(&h->flight, &flights);
 		h->job = (struct kcoh_job){
 			.task = current,
 			.kvm = kvm,
@@ -399,7 +486,7 @@ static void on_protect(const struct kcoh_hook_args *args)
 
 	if (!is_cleaned(kvm, slot->id, &whole))
 		return;
-	h = harvest_current(kvm);
+	h = harvest_current(kvm, slot->id);
 	if (h) {
 		harvest_add(h, slot, args->arg[2], args->arg[3], 1);
 		h->whole |= whole;
@@ -421,27 +508,61 @@ void kcoh_harvest_log_starts(struct kvm *kvm, const struct kvm_memory_slot *slot
 	if (!cleaned || (slot->flags & KVM_MEM_READONLY) ||
 	    kvm_dirty_log_manual_protect_and_init_set(kvm))
 		return;
-	h = harvest_current(kvm);
+	h = harvest_current(kvm, slot->id);
 	if (h && words)
 		harvest_add(h, slot, 0, ~0ull, words);
 	if (h && rest)
 		harvest_add(h, slot, words * WORD_PAGES, GENMASK_ULL(rest - 1, 0), 1);
 }
 
-static struct kcoh_hook protect_hook = {
-	.name = "kvm_arch_mmu_enable_log_dirty_pt_masked",
-	.fn = on_protect,
+static bool vcpu_is_loaded(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		if (READ_ONCE(vcpu->cpu) != -1)
+			return true;
+	}
+	return false;
+}
+
+/* kvm_arch_sync_dirty_log(kvm, slot): KVM is about to read or clear a dirty log, kvm->slots_lock held. */
+static void on_sync(const struct kcoh_hook_args *args)
+{
+	struct kvm *kvm = (struct kvm *)args->arg[0];
+	const struct kvm_memory_slot *slot = (const struct kvm_memory_slot *)args->arg[1];
+	bool stopped = kvm->manual_dirty_log_protect && !vcpu_is_loaded(kvm);
+	struct harvest *h;
+	bool cleaned;
+
+	rcu_read_lock();
+	cleaned = kcoh_cleaning(kcoh_vm_find(kvm));
+	rcu_read_unlock();
+	if (!cleaned || (!stopped && !flight_older(kvm, slot->id, 0)))
+		return;
+	h = harvest_current(kvm, slot->id);
+	if (h)
+		h->stopped |= stopped;
+}
+
+static struct kcoh_hook hooks[] = {
+	{ .name = "kvm_arch_mmu_enable_log_dirty_pt_masked", .fn = on_protect },
+	{ .name = "kvm_arch_sync_dirty_log", .fn = on_sync },
 };
 
 u64 kcoh_harvest_misses(void)
 {
-	return kcoh_hook_missed(&protect_hook);
+	return kcoh_hook_missed(&hooks[0]) + kcoh_hook_missed(&hooks[1]);
 }
 
 /* No new harvests from here on; those noted are cleaned by their tasks (kcoh_jobs_exit waits for them). */
 void kcoh_harvest_stop(void)
 {
-	kcoh_hook_detach(&protect_hook);
+	int i = ARRAY_SIZE(hooks);
+
+	while (i--)
+		kcoh_hook_detach(&hooks[i]);
 }
 
 /* After kcoh_jobs_exit(). */
@@ -455,13 +576,17 @@ void kcoh_harvest_exit(void)
 
 int kcoh_harvest_init(void)
 {
-	int err;
+	int i, err = 0;
 
 	kcoh_clean_init();
 	spares_fill();
-	err = kcoh_hook_attach(&protect_hook);
+	for (i = 0; i < ARRAY_SIZE(hooks) && !err; i++) {
+		err = kcoh_hook_attach(&hooks[i]);
+		if (err)
+			pr_err("cannot hook %s on this kernel (%d)\n", hooks[i].name, err);
+	}
 	if (err) {
-		pr_err("cannot hook %s on this kernel (%d)\n", protect_hook.name, err);
+		kcoh_harvest_stop();
 		kcoh_harvest_exit();
 	}
 	return err;

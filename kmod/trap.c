@@ -217,10 +217,11 @@ static void sync_epoch(struct kcoh_job *job)
 	struct kvm *kvm = job->kvm;
 	struct logged logged = logged_count(kvm);
 	bool epoch = kcoh_epoch_covers_ram(logged.pages, logged.total);
-	struct kcoh_vm *vm = logged.pages ? kcoh_vm_get(kvm) : kcoh_vm_held(kvm);
+	bool starts = epoch || job->arg;
+	struct kcoh_vm *vm = starts ? kcoh_vm_get(kvm) : kcoh_vm_held(kvm);
 
 	if (!vm) {
-		if (logged.pages)
+		if (starts)
 			atomic64_inc(&kcoh_count.no_memory);
 		return;
 	}
