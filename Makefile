@@ -134,8 +134,12 @@ demo: arm64 bpf kmod guests
 check:
 	@scripts/check
 
+## model     the verdict of every policy by exhaustive search (spin)
+model: setup
+	@tests/model/run
+
 ## clean     removes build/ (the download cache stays)
 clean:
 	rm -rf build
 
-.PHONY: help all native arm64 clang bpf guests unit demo check clean
+.PHONY: help all native arm64 clang bpf guests unit demo check model clean
