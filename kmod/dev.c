@@ -72,6 +72,7 @@ static long ioctl_stats(struct kcoh_stats __user *user)
 		.pages_absent = atomic64_read(&kcoh_count.pages_absent),
 		.pages_no_ram = atomic64_read(&kcoh_count.pages_no_ram),
 		.pages_unclean = atomic64_read(&kcoh_count.pages_unclean),
+		.pages_extra = atomic64_read(&kcoh_count.pages_extra),
 		.pages_marked = atomic64_read(&kcoh_count.pages_marked),
 		.whole_slots = atomic64_read(&kcoh_count.whole_slots),
 		.vms = atomic64_read(&kcoh_count.vms),

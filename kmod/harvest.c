@@ -321,14 +321,15 @@ static void add2(atomic64_t *all, atomic64_t *vm, u64 n)
 #define count2(field, n) add2(&kcoh_count.field, vm ? &vm->field : NULL, n)
 
 static void harvest_count(struct kcoh_vm *vm, const struct harvest *h,
-			  const struct kcoh_cleaned *sum)
+			  const struct kcoh_cleaned *sum, const struct kcoh_cleaned *extra)
 {
 	count2(harvests, 1);
 	count2(pages_protected, h->protected_pages);
 	count2(pages_cleaned, sum->cleaned);
 	count2(pages_absent, sum->absent);
 	count2(pages_no_ram, sum->no_ram);
-	count2(pages_unclean, sum->unclean);
+	count2(pages_unclean, sum->unclean + extra->unclean);
+	count2(pages_extra, extra->cleaned);
 }
 
 /* From here on the harvests of every logged slot are known to be complete. */
@@ -384,7 +385,7 @@ static void dirty_pages_clean(struct kvm *kvm, u32 slot_id, struct kcoh_cleaned 
 static void harvest_clean(struct kcoh_job *job)
 {
 	struct harvest *h = container_of(job, struct harvest, job);
-	struct kcoh_cleaned sum = {};
+	struct kcoh_cleaned sum = {}, extra = {};
 	u64 start = ktime_get_ns();
 	u32 i;
 
@@ -392,17 +393,17 @@ static void harvest_clean(struct kcoh_job *job)
 	for (i = 0; i < h->used; i++)
 		span_clean(job->kvm, &h->span[i], &sum);
 	if (h->stopped && !h->used)
-		dirty_pages_clean(job->kvm, h->slot_id, &sum);
+		dirty_pages_clean(job->kvm, h->slot_id, &extra);
 	if (h->whole) {
-		logged_slots_clean(job->kvm, &sum);
+		logged_slots_clean(job->kvm, &extra);
 		logged_slots_know(job->kvm);
 	}
 	flight_end(h);
 	wait_event_killable(flights_wait, !flight_older(job->kvm, h->slot_id, h->number));
-	harvest_count(kcoh_vm_held(job->kvm), h, &sum);
+	harvest_count(kcoh_vm_held(job->kvm), h, &sum, &extra);
 	trace_kcoh_harvest(job->kvm, h->used ? h->span[0].slot_id : 0, h->protected_pages,
 			   sum.cleaned, sum.absent, sum.no_ram, sum.unclean + sum.cut_short,
-			   ktime_get_ns() - start);
+			   extra.cleaned, ktime_get_ns() - start);
 	spares_fill();
 }
 

@@ -36,7 +36,7 @@ struct kcoh_counters {
 	atomic64_t epochs, arms, disarms, traps, toggles, set_way, set_way_yields;
 	atomic64_t arm_late, no_memory, vms, vcpus_armed;
 	atomic64_t harvests, pages_protected, pages_cleaned, pages_absent, pages_no_ram;
-	atomic64_t pages_unclean, pages_marked, whole_slots;
+	atomic64_t pages_unclean, pages_extra, pages_marked, whole_slots;
 };
 extern struct kcoh_counters kcoh_count;
 
@@ -114,7 +114,7 @@ struct kcoh_vm {
 	spinlock_t journal_lock;
 	wait_queue_head_t wait; /* pollers of its file */
 	atomic64_t harvests, pages_protected, pages_cleaned, pages_absent, pages_no_ram;
-	atomic64_t pages_unclean, journal_lost;
+	atomic64_t pages_unclean, pages_extra, journal_lost;
 	struct mutex lock; /* epoch edges, one at a time */
 	bool epoch; /* most of the RAM is logged */
 	bool armed; /* the trap is wanted: vCPUs follow when they pass by */

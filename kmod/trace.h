@@ -97,14 +97,15 @@ TRACE_EVENT(kcoh_toggle,
 /* A harvest was cleaned, in the task that harvested, before it is back in user mode. */
 TRACE_EVENT(kcoh_harvest,
 	TP_PROTO(struct kvm *kvm, u32 slot_id, u64 protected, u64 cleaned, u64 absent,
-		 u64 no_ram, u64 unclean, u64 ns),
-	TP_ARGS(kvm, slot_id, protected, cleaned, absent, no_ram, unclean, ns),
+		 u64 no_ram, u64 unclean, u64 extra, u64 ns),
+	TP_ARGS(kvm, slot_id, protected, cleaned, absent, no_ram, unclean, extra, ns),
 	TP_STRUCT__entry(
 		__field(u64, protected)
 		__field(u64, cleaned)
 		__field(u64, absent)
 		__field(u64, no_ram)
 		__field(u64, unclean)
+		__field(u64, extra)
 		__field(u64, ns)
 		__field(u32, vm)
 		__field(u32, slot_id)
@@ -115,13 +116,15 @@ TRACE_EVENT(kcoh_harvest,
 		__entry->absent = absent;
 		__entry->no_ram = no_ram;
 		__entry->unclean = unclean;
+		__entry->extra = extra;
 		__entry->ns = ns;
 		__entry->vm = kvm->userspace_pid;
 		__entry->slot_id = slot_id;
 	),
-	TP_printk("vm=%u slot=%u protected=%llu cleaned=%llu absent=%llu no_ram=%llu unclean=%llu ns=%llu",
+	TP_printk("vm=%u slot=%u protected=%llu cleaned=%llu absent=%llu no_ram=%llu unclean=%llu extra=%llu ns=%llu",
 		  __entry->vm, __entry->slot_id, __entry->protected, __entry->cleaned,
-		  __entry->absent, __entry->no_ram, __entry->unclean, __entry->ns)
+		  __entry->absent, __entry->no_ram, __entry->unclean,
+		  __entry->extra, __entry->ns)
 );
 
 /* A run of pages was cleaned and invalidated to the PoC; the maintenance is complete. */

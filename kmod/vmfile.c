@@ -56,6 +56,7 @@ static long vm_status(struct kcoh_vm *vm, struct kvm *kvm, struct kcoh_vm_status
 		.pages_absent = atomic64_read(&vm->pages_absent),
 		.pages_no_ram = atomic64_read(&vm->pages_no_ram),
 		.pages_unclean = atomic64_read(&vm->pages_unclean),
+		.pages_extra = atomic64_read(&vm->pages_extra),
 		.journal_lost = atomic64_read(&vm->journal_lost),
 	};
 

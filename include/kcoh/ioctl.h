@@ -43,11 +43,12 @@ struct kcoh_stats {
 	__u64 no_memory; /* arming that failed for want of memory */
 	__u64 harvests; /* ioctls whose pages were cleaned */
 	__u64 pages_protected; /* write-protected by harvests */
-	__u64 pages_cleaned; /* of those and of whole slots */
+	__u64 pages_cleaned; /* of those */
 	__u64 pages_absent; /* not populated: nothing to clean */
 	__u64 pages_no_ram; /* no RAM: never cleaned */
 	__u64 pages_unclean; /* not cleaned although they should have been */
-	__u64 pages_marked; /* of them, marked dirty again */
+	__u64 pages_extra; /* cleaned besides: whole slots, and what a stopped VM's dirty log returned */
+	__u64 pages_marked; /* of pages_unclean, marked dirty again */
 	__u64 whole_slots; /* cleaned whole, because what was noted did not fit */
 	__u64 vms; /* VMs known now (the one gauge) */
 	__u64 vcpus_armed; /* vCPUs with our TVM now (gauge) */
@@ -88,6 +89,7 @@ struct kcoh_vm_status {
 	__u64 pages_absent;
 	__u64 pages_no_ram;
 	__u64 pages_unclean;
+	__u64 pages_extra;
 	__u64 journal_lost; /* entries that found the journal full */
 };
 

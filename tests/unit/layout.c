@@ -218,7 +218,7 @@ FIELD(kcoh_hello, host, 4, 4);
 FIELD(kcoh_hello, line_bytes, 8, 4);
 FIELD(kcoh_hello, state, 12, 4);
 
-SIZE(kcoh_stats, 160);
+SIZE(kcoh_stats, 168);
 FIELD(kcoh_stats, epochs, 0, 8);
 FIELD(kcoh_stats, arms, 8, 8);
 FIELD(kcoh_stats, disarms, 16, 8);
@@ -235,10 +235,11 @@ FIELD(kcoh_stats, pages_cleaned, 96, 8);
 FIELD(kcoh_stats, pages_absent, 104, 8);
 FIELD(kcoh_stats, pages_no_ram, 112, 8);
 FIELD(kcoh_stats, pages_unclean, 120, 8);
-FIELD(kcoh_stats, pages_marked, 128, 8);
-FIELD(kcoh_stats, whole_slots, 136, 8);
-FIELD(kcoh_stats, vms, 144, 8);
-FIELD(kcoh_stats, vcpus_armed, 152, 8);
+FIELD(kcoh_stats, pages_extra, 128, 8);
+FIELD(kcoh_stats, pages_marked, 136, 8);
+FIELD(kcoh_stats, whole_slots, 144, 8);
+FIELD(kcoh_stats, vms, 152, 8);
+FIELD(kcoh_stats, vcpus_armed, 160, 8);
 
 SIZE(kcoh_vm_open, 8);
 FIELD(kcoh_vm_open, vm_fd, 0, 4);
@@ -248,7 +249,7 @@ SIZE(kcoh_vm_strategy, 8);
 FIELD(kcoh_vm_strategy, strategy, 0, 4);
 FIELD(kcoh_vm_strategy, flags, 4, 4);
 
-SIZE(kcoh_vm_status, 80);
+SIZE(kcoh_vm_status, 88);
 FIELD(kcoh_vm_status, epoch, 0, 4);
 FIELD(kcoh_vm_status, armed, 4, 4);
 FIELD(kcoh_vm_status, vcpus, 8, 4);
@@ -261,7 +262,8 @@ FIELD(kcoh_vm_status, pages_cleaned, 40, 8);
 FIELD(kcoh_vm_status, pages_absent, 48, 8);
 FIELD(kcoh_vm_status, pages_no_ram, 56, 8);
 FIELD(kcoh_vm_status, pages_unclean, 64, 8);
-FIELD(kcoh_vm_status, journal_lost, 72, 8);
+FIELD(kcoh_vm_status, pages_extra, 72, 8);
+FIELD(kcoh_vm_status, journal_lost, 80, 8);
 
 SIZE(kcoh_vm_range, 40);
 FIELD(kcoh_vm_range, gfn, 0, 8);

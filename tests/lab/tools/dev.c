@@ -47,6 +47,7 @@ static const struct counter {
 	COUNTER(pages_unclean),
 	COUNTER(pages_marked),
 	COUNTER(whole_slots),
+	COUNTER(pages_extra),
 };
 
 static const char *result(int ret)
