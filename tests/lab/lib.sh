@@ -208,6 +208,8 @@ finish() {
 		kill "${VMM_PID[$name]}" 2>/dev/null
 	done
 	kcohd_stop
+	# shellcheck disable=SC2046 # a number each
+	kill $(jobs -p) 2>/dev/null
 	wait 2>/dev/null
 	echo 0 >"$TRACEFS/events/enable"
 	trace_clear

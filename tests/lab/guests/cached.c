@@ -11,6 +11,7 @@ void guest_main(u64 vcpu, u64 context)
 	(void)context;
 	mmu_prepare();
 	mmu_set(MMU_M | MMU_C);
+	timer_prepare();
 	print_byte('A');
 	for (;;) {
 		write_round();

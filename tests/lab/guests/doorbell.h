@@ -19,6 +19,8 @@
 #ifndef KCOH_LAB_DOORBELL_H
 #define KCOH_LAB_DOORBELL_H
 
+#define GUEST_GICD 0x08000000 /* QEMU only */
+#define GUEST_GICR 0x080a0000
 #define GUEST_UART 0x09000000
 #define GUEST_BELL 0x0a000000
 #define GUEST_BELL_BYTES 0x1000
@@ -32,7 +34,7 @@
 /* 64-bit words of the parameter page; kcoh-vmm sets MAGIC, and the others by `--param N=VALUE`. */
 #define PARAM_MAGIC 0 /* PARAM_MAGIC_VALUE: the doorbell is there */
 #define PARAM_WRITE_BYTES 1 /* how much a writer writes; 0: GUEST_WRITE_BYTES */
-#define PARAM_ROUND_US 2 /* pause after each round; 0: 50 ms, 1: none */
+#define PARAM_ROUND_US 2 /* pause after each round; 0: 100 ms, 1: none */
 #define PARAM_SPIN 8 /* + vCPU: a spinning vCPU goes on when this becomes 0 */
 #define PARAM_MAGIC_VALUE 0x6b636f686c616231 /* "kcohlab1" */
 

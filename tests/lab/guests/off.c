@@ -9,6 +9,7 @@ void guest_main(u64 vcpu, u64 context)
 {
 	(void)vcpu;
 	(void)context;
+	timer_prepare();
 	print_byte('A');
 	for (;;) {
 		write_round();

@@ -10,6 +10,7 @@ void guest_main(u64 vcpu, u64 context)
 	(void)vcpu;
 	(void)context;
 	mmu_prepare();
+	timer_prepare();
 	print_byte('A');
 	for (;;) {
 		mmu_set(MMU_M | MMU_C);
