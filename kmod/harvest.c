@@ -412,15 +412,15 @@ static struct harvest *harvest_current(struct kvm *kvm, u32 slot_id)
 {
 	struct harvest *h;
 	unsigned long flags;
-	bool new = false;
+	bool fresh = false;
 
 	spin_lock_irqsave(&harvest_lock, flags);
 	h = open_find(kvm);
 	if (!h) {
-		h = spare_take();
-		new = h;
+		h = spare_take() ?: kmalloc(sizeof(*h), GFP_ATOMIC | __GFP_NOWARN);
+		fresh = h;
 	}
-	if (new) {
+	if (fresh) {
 		h->used = 0;
 		h->whole = h->many = h->stopped = false;
 		h->protected_pages = 0;
@@ -437,7 +437,7 @@ static struct harvest *harvest_current(struct kvm *kvm, u32 slot_id)
 		hash_add(open, &h->node, (unsigned long)current);
 	}
 	spin_unlock_irqrestore(&harvest_lock, flags);
-	if (new &&kcoh_job_submit(&h->job))
+	if (fresh && kcoh_job_submit(&h->job))
 		return NULL; /* this task is on its way out: it reads nothing any more */
 	if (!h)
 		atomic64_inc(&kcoh_count.no_memory);
