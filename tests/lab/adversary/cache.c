@@ -48,6 +48,7 @@ void cache_must_init(struct cache *cache, const struct ram *ram, bool coherent)
 	cache->filled_ns = calloc(ram->pages, sizeof(*cache->filled_ns));
 	if (cache->lines == MAP_FAILED || !cache->filled_ns)
 		die("no memory for a cache of %zu bytes", bytes);
+	madvise(cache->lines, bytes, MADV_HUGEPAGE); /* only to be quick */
 	for (i = 0; i < CACHE_LOCKS; i++)
 		pthread_mutex_init(&cache->locks[i], NULL);
 }

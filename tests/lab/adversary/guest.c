@@ -22,6 +22,8 @@ static uint64_t told(struct guest *guest, struct vm_vcpu *vcpu, uint64_t offset)
 		return vcpu->vm->config.vcpus;
 	if (offset == STORM_SEED)
 		return draw(&guest->random);
+	if (offset == STORM_LONG)
+		return guest->long_burst;
 	for (region = 0; region < STORM_REGIONS; region++) {
 		if (offset == STORM_BASE(region))
 			return guest->base[region];
@@ -37,6 +39,7 @@ static bool done(struct guest *guest, struct vm_vcpu *vcpu, uint64_t value)
 {
 	bool reset = guest->reset[vcpu->index];
 
+	guest->bursts++;
 	guest->writes += (uint32_t)value;
 	guest->edges += value >> 32;
 	guest->resets += reset;
@@ -133,7 +136,7 @@ static bool is_reset_pending(const struct guest *guest)
 	return false;
 }
 
-enum guest_wait guest_must_wait(struct guest *guest, uint64_t stores, uint64_t rings)
+enum guest_wait guest_must_wait(struct guest *guest, uint64_t bursts, uint64_t rings)
 {
 	struct vm *vm = guest->vm;
 	enum guest_wait result = GUEST_GOT_THERE;
@@ -143,8 +146,8 @@ enum guest_wait guest_must_wait(struct guest *guest, uint64_t stores, uint64_t r
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += GUEST_DEADLINE_MS / 1000;
 	pthread_mutex_lock(&vm->lock);
-	goal = guest->writes + guest->dropped + stores;
-	while (guest->writes + guest->dropped < goal || is_reset_pending(guest)) {
+	goal = guest->bursts + bursts;
+	while (guest->bursts < goal || is_reset_pending(guest)) {
 		if (rings_full(guest) & rings) {
 			result = GUEST_RING_FULL;
 			break;

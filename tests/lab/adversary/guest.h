@@ -12,8 +12,10 @@
 struct guest {
 	struct vm *vm;
 	uint64_t flavour[GUEST_MAX_VCPUS];
+	uint64_t long_burst; /* stores; a multiple of 16 */
 	uint64_t base[STORM_REGIONS], bytes[STORM_REGIONS];
 	uint64_t random;
+	uint64_t bursts;
 	uint64_t writes; /* stores that reached RAM */
 	uint64_t dropped; /* stores to where no slot was */
 	uint64_t edges;
@@ -33,10 +35,10 @@ void guest_move(struct guest *guest, unsigned int region, uint64_t base);
 enum guest_wait { GUEST_GOT_THERE, GUEST_RING_FULL };
 
 /*
- * Waits until guests have tried `stores` more stores and no reset is pending. Comes back early if the dirty
+ * Waits until guests are through with that many more bursts and no reset is pending. Comes back early if the dirty
  * ring of a vCPU in `rings` (bit n: vCPU n) is full. Ends the program at the deadline.
  */
-enum guest_wait guest_must_wait(struct guest *guest, uint64_t stores, uint64_t rings);
+enum guest_wait guest_must_wait(struct guest *guest, uint64_t bursts, uint64_t rings);
 /* The dirty rings of these vCPUs were reset. */
 void guest_rings_reset(struct guest *guest, uint64_t rings);
 /* Has every vCPU initialised again, as a reset does, at its next chance. */

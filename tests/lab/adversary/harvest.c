@@ -3,7 +3,8 @@
  * harvest.c - one harvester: take dirty pages from KVM, send them.
  *
  *   auto          GET returns pages and protects them; they are sent at leisure
- *   manual        GET only looks. Before a chunk is sent, CLEAR protects those of its pages that are to be sent
+ *   manual        GET only looks. Before a chunk is sent, CLEAR protects those of its pages that are to be sent; in
+ *                 the pause perhaps not, since nobody writes any more (QEMU up to 10.1 does, later ones do not)
  *   manual-init   the same, but a page never sent passes a CLEAR, too
  *   ring          entries are taken and reset, which protects them; at the pause GET, too, for what is not a vCPU's
  *                 write (the module marks a page so that it could not clean)
@@ -151,7 +152,7 @@ static void send_slot(struct harvester *h, unsigned int slot_id)
 		n = pages - first < m->chunk_pages ? pages - first : m->chunk_pages;
 		if (!any(h->to_send[slot_id] + first / 64, n / 64))
 			continue;
-		if (is_manual(m))
+		if (is_manual(m) && !(m->paused && m->last_without_clear))
 			clear_chunk(h, slot_id, first, n);
 		for (i = 0; i < n; i += 64)
 			send_word(h, slot_id, first + i);
@@ -168,8 +169,8 @@ void migration_round(struct harvester *h)
 			send_slot(h, id);
 }
 
-void migration_wait(struct harvester *h, uint64_t stores)
+void migration_wait(struct harvester *h, uint64_t bursts)
 {
-	while (guest_must_wait(&h->m->guest, stores, my_rings(h)) == GUEST_RING_FULL)
+	while (guest_must_wait(&h->m->guest, bursts, my_rings(h)) == GUEST_RING_FULL)
 		migration_sync(h);
 }

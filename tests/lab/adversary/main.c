@@ -284,9 +284,10 @@ int main(int argc, char **argv)
 			    draw_stream(run->seed, 2));
 	cache_must_init(&m.cache, &m.ram, run->scenario->coherent);
 	must_guard(&m, run);
-	memcpy(m.guest.flavour, run->scenario->flavour, sizeof(m.guest.flavour));
+	m.guest.long_burst = run->scenario->long_burst ? run->scenario->long_burst : LONG_BURST;
+	memcpy(m.guest.flavour, run->scenario->flavours, sizeof(m.guest.flavour));
 	guest_must_start(&m.guest, &vm, draw_stream(run->seed, 3));
-	guest_must_wait(&m.guest, 500, 0);
+	guest_must_wait(&m.guest, 8, 0);
 
 	speculation_must_start(&speculation, &m.cache, &m.guard, draw_stream(run->seed, 4));
 	run->happened = run->scenario->run(&m);

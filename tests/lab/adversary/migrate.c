@@ -47,11 +47,13 @@ void migration_must_init(struct migration *m, struct vm *vm, enum mode mode,
 	m->harvesters = harvesters;
 	m->random = seed;
 	m->chunk_pages = 64u << draw_below(&m->random, harvesters > 1 ? 3 : 4);
+	m->last_without_clear = draw_below(&m->random, 2);
 	ram_init(&m->ram, vm, sysconf(_SC_PAGESIZE));
 	m->destination = mmap(NULL, m->ram.pages * m->ram.page_bytes, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (m->destination == MAP_FAILED)
 		die("no memory for the destination");
+	madvise(m->destination, m->ram.pages * m->ram.page_bytes, MADV_HUGEPAGE); /* to be quick */
 	for (i = 0; i < harvesters; i++)
 		harvester_must_init(m, i, draw(&m->random));
 	if (mode == MODE_RING)
@@ -120,7 +122,7 @@ static void *part_run(void *arg)
 
 	for (i = 0; i < part->rounds; i++) {
 		migration_round(part->h);
-		migration_wait(part->h, 64 + draw_below(&part->h->random, 700));
+		migration_wait(part->h, 1 + draw_below(&part->h->random, 10));
 	}
 	return NULL;
 }

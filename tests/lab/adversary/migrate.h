@@ -43,6 +43,7 @@ struct migration {
 	uint32_t chunk_pages; /* of a CLEAR, and of what is sent at a time */
 	uint64_t random;
 	bool paused;
+	bool last_without_clear; /* manual modes: what GET returns in the pause is sent as it is */
 	char *destination;
 	struct harvester harvester[MAX_HARVESTERS];
 	uint64_t writes_at_start;
@@ -59,7 +60,7 @@ void migration_cancel(struct migration *m);
 /* Every page of a slot is to be sent again. */
 void migration_resend(struct migration *m, unsigned int slot_id);
 /* Lets guests write for a while, harvesting what must be harvested for them to go on. */
-void migration_wait(struct harvester *h, uint64_t stores);
+void migration_wait(struct harvester *h, uint64_t bursts);
 /* Harvests once, and sends. */
 void migration_round(struct harvester *h);
 /* Harvests once and sends nothing. */

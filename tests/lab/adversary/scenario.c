@@ -23,7 +23,7 @@ static void some_rounds(struct migration *m, unsigned int least)
 
 static void wait_a_little(struct migration *m)
 {
-	migration_wait(&m->harvester[0], 64 + draw_below(&m->random, 500));
+	migration_wait(&m->harvester[0], 1 + draw_below(&m->random, 8));
 }
 
 static uint64_t guest_edges(struct migration *m)
@@ -164,45 +164,29 @@ static uint64_t run_cancelled(struct migration *m)
 	return m->epochs - 1;
 }
 
-#define ALL(flavour)                                                                               \
-	{                                                                                          \
-		flavour, flavour, flavour, flavour                                                 \
-	}
+#define ALL(flavour) .flavours = { flavour, flavour, flavour, flavour }
+#define MIXED(flavour) .flavours = { STORM_OFF, flavour }
+#define ONE .vcpus = 1, .harvesters = 1
+#define TWO .vcpus = 2, .harvesters = 1
 
 const struct scenario scenarios[] = {
-	{ "cached", "control: a guest that never goes around the caches", 2, ALL(STORM_CACHED),
-	  .coherent = true, .harvesters = 1, .run = run_plain },
-	{ "off", "MMU off for ever", 1, ALL(STORM_OFF), .harvesters = 1, .run = run_plain },
-	{ "toggle", "MMU and caches off and on", 1, ALL(STORM_TOGGLE), .harvesters = 1,
-	  .run = run_toggling },
-	{ "nc", "MMU on, RAM mapped Non-cacheable", 1, ALL(STORM_NC), .harvesters = 1,
+	{ "cached", "control: a guest that never goes around the caches", ALL(STORM_CACHED), TWO,
+	  .coherent = true, .run = run_plain },
+	{ "off", "MMU off for ever", ALL(STORM_OFF), ONE, .run = run_plain },
+	{ "toggle", "MMU and caches off and on", ALL(STORM_TOGGLE), ONE, .run = run_toggling },
+	{ "nc", "MMU on, RAM mapped Non-cacheable", ALL(STORM_NC), ONE, .run = run_plain },
+	{ "four", "4 vCPUs, each toggling for itself while the others write", ALL(STORM_TOGGLE),
+	  .vcpus = 4, .harvesters = 1, .run = run_toggling },
+	{ "reset", "KVM_ARM_VCPU_INIT mid-epoch", MIXED(STORM_TOGGLE), TWO, .run = run_reset },
+	{ "slots", "a memslot deleted, added again and moved mid-epoch", MIXED(STORM_NC), TWO,
+	  .long_burst = 256, .run = run_slots },
+	{ "cancel", "cancelled, and started again", ALL(STORM_TOGGLE), ONE, .run = run_cancelled },
+	{ "harvesters", "two threads harvest the same slots at once", MIXED(STORM_TOGGLE),
+	  .vcpus = 2, .harvesters = 2, .run = run_two_harvesters },
+	{ "thp", "transparent huge pages", ALL(STORM_OFF), ONE, .backing = BACKING_THP,
 	  .run = run_plain },
-	{ "four", "4 vCPUs, each toggling for itself while the others write", 4, ALL(STORM_TOGGLE),
-	  .harvesters = 1, .run = run_toggling },
-	{ "reset",
-	  "KVM_ARM_VCPU_INIT mid-epoch",
-	  2,
-	  { STORM_OFF, STORM_TOGGLE },
-	  .harvesters = 1,
-	  .run = run_reset },
-	{ "slots",
-	  "a memslot deleted, added again and moved mid-epoch",
-	  2,
-	  { STORM_OFF, STORM_NC },
-	  .harvesters = 1,
-	  .run = run_slots },
-	{ "cancel", "cancelled, and started again", 1, ALL(STORM_TOGGLE), .harvesters = 1,
-	  .run = run_cancelled },
-	{ "harvesters",
-	  "two threads harvest the same slots at once",
-	  2,
-	  { STORM_OFF, STORM_TOGGLE },
-	  .harvesters = 2,
-	  .run = run_two_harvesters },
-	{ "thp", "transparent huge pages", 1, ALL(STORM_OFF), .backing = BACKING_THP,
-	  .harvesters = 1, .run = run_plain },
-	{ "hugetlb", "2 MiB pages of hugetlbfs", 1, ALL(STORM_OFF), .backing = BACKING_HUGETLB,
-	  .harvesters = 1, .run = run_plain },
+	{ "hugetlb", "2 MiB pages of hugetlbfs", ALL(STORM_OFF), ONE, .backing = BACKING_HUGETLB,
+	  .run = run_plain },
 };
 
 const unsigned int scenarios_n = sizeof(scenarios) / sizeof(scenarios[0]);

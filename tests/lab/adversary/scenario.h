@@ -5,13 +5,16 @@
 
 #include "migrate.h"
 
+#define LONG_BURST 32768 /* some milliseconds */
+
 enum backing { BACKING_SMALL, BACKING_THP, BACKING_HUGETLB };
 
 struct scenario {
 	const char *name;
 	const char *what;
 	unsigned int vcpus;
-	uint64_t flavour[GUEST_MAX_VCPUS]; /* STORM_* */
+	uint64_t flavours[GUEST_MAX_VCPUS]; /* STORM_* */
+	uint64_t long_burst; /* stores; 0: LONG_BURST */
 	enum backing backing;
 	bool coherent; /* the guest never goes around the cache */
 	unsigned int harvesters;

@@ -10,6 +10,7 @@
 #define STORM_FLAVOUR 0x100 /* load, at the start: STORM_OFF and so on */
 #define STORM_VCPUS 0x108 /* load, at the start: how many there are; vCPU 0 starts the others */
 #define STORM_SEED 0x110 /* load, at the start: not the same twice */
+#define STORM_LONG 0x118 /* load, at the start: stores of a long burst */
 #define STORM_BASE(region) (0x120 + 16 * (region)) /* load: where the region is now */
 #define STORM_BYTES(region) (0x128 + 16 * (region)) /* load, at the start */
 #define STORM_DONE 0x180 /* store: stores since the last one, and edges << 32 */
