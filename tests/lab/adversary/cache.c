@@ -43,12 +43,11 @@ void cache_must_init(struct cache *cache, const struct ram *ram, bool coherent)
 
 	cache->ram = ram;
 	cache->coherent = coherent;
-	cache->lines =
-		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cache->lines = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	cache->filled_ns = calloc(ram->pages, sizeof(*cache->filled_ns));
 	if (cache->lines == MAP_FAILED || !cache->filled_ns)
 		die("no memory for a cache of %zu bytes", bytes);
-	madvise(cache->lines, bytes, MADV_HUGEPAGE); /* only to be quick */
 	for (i = 0; i < CACHE_LOCKS; i++)
 		pthread_mutex_init(&cache->locks[i], NULL);
 }

@@ -150,7 +150,7 @@ static void send_slot(struct harvester *h, unsigned int slot_id)
 
 	for (first = 0; first < pages; first += n) {
 		n = pages - first < m->chunk_pages ? pages - first : m->chunk_pages;
-		if (!any(h->to_send[slot_id] + first / 64, n / 64))
+		if (!any(h->to_send[slot_id] + first / 64, (n + 63) / 64))
 			continue;
 		if (is_manual(m) && !(m->paused && m->last_without_clear))
 			clear_chunk(h, slot_id, first, n);

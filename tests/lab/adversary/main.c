@@ -39,6 +39,7 @@
 struct options {
 	struct run run;
 	const char *guest;
+	bool unlocked; /* harvesters of dirty rings take no lock */
 };
 
 static const char *const mode_names[MODES] = { "auto", "manual", "manual-init", "ring" };
@@ -49,10 +50,15 @@ static const struct {
 } strategies[] = { { "none", WITHOUT }, { "observe", OBSERVE }, { "clean", CLEAN } };
 
 static const struct option long_options[] = {
-	{ "scenario", required_argument, NULL, 's' }, { "mode", required_argument, NULL, 'm' },
-	{ "strategy", required_argument, NULL, 'p' }, { "seed", required_argument, NULL, 'r' },
-	{ "guest", required_argument, NULL, 'g' },    { "list", no_argument, NULL, 'l' },
-	{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
+	{ "scenario", required_argument, NULL, 's' },
+	{ "mode", required_argument, NULL, 'm' },
+	{ "strategy", required_argument, NULL, 'p' },
+	{ "seed", required_argument, NULL, 'r' },
+	{ "guest", required_argument, NULL, 'g' },
+	{ "unlocked", no_argument, NULL, 'u' },
+	{ "list", no_argument, NULL, 'l' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static void usage(void)
@@ -60,7 +66,7 @@ static void usage(void)
 	unsigned int i;
 
 	printf("usage: kcoh-adversary --scenario S --mode M [--strategy clean|observe|none] "
-	       "[--seed N] [--guest FILE]\n"
+	       "[--seed N] [--guest FILE] [--unlocked]\n"
 	       "       kcoh-adversary --list\n"
 	       "modes: auto manual manual-init ring\nscenarios:\n");
 	for (i = 0; i < scenarios_n; i++)
@@ -129,6 +135,9 @@ static void must_parse(struct options *options, int argc, char **argv)
 		case 'g':
 			options->guest = optarg;
 			break;
+		case 'u':
+			options->unlocked = true;
+			break;
 		case 'l':
 			list();
 			exit(0);
@@ -195,10 +204,11 @@ static void must_create(struct vm *vm, const struct run *run, struct guest *gues
 		[MODE_MANUAL_INIT] = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE |
 				     KVM_DIRTY_LOG_INITIALLY_SET,
 	};
+	bool small = run->scenario->backing == BACKING_SMALL;
 	const struct vm_config config = {
 		.vcpus = run->scenario->vcpus,
 		.slots = 2,
-		.slot_bytes = { 2 << 20, 2 << 20 },
+		.slot_bytes = { 2 << 20, small ? 1 << 20 : 2 << 20 },
 		.manual_protect = manual[run->mode],
 		.ring_bytes = run->mode == MODE_RING ? RING_BYTES : 0,
 		.map_flags = run->scenario->backing == BACKING_HUGETLB ? MAP_HUGETLB : 0,
@@ -210,27 +220,24 @@ static void must_create(struct vm *vm, const struct run *run, struct guest *gues
 	vm_must_create(vm, &config);
 }
 
-/*
- * All of RAM is populated: each word different where the guest writes, zero where it lives. KVM cleans a page when
- * it maps it.
- */
+/* All of RAM is populated, and each word is different where the guest writes. KVM cleans a page when it maps it. */
 static void must_fill(struct vm *vm, const struct run *run)
 {
 	int advice = run->scenario->backing == BACKING_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
-	uint64_t value = draw_stream(run->seed, 1);
+	uint64_t value = draw_stream(run->seed, 1), *word, *end;
 	unsigned int id;
 
 	for (id = 0; id < vm->config.slots; id++) {
 		struct vm_slot *slot = &vm->slots[id];
-		uint64_t *word = slot->hva, *end = word + slot->bytes / 8;
 
 		if (run->scenario->backing != BACKING_HUGETLB &&
 		    madvise(slot->hva, slot->bytes, advice))
 			die("madvise: %s", strerror(errno));
-		for (; word < end; word++)
+		if (madvise(slot->hva, slot->bytes, MADV_POPULATE_WRITE))
+			die("cannot populate guest memory: %s", strerror(errno));
+		end = (uint64_t *)((char *)slot->hva + slot->bytes);
+		for (word = vm_hva(vm, id ? slot->ipa : GUEST_IMAGE_END); word < end; word++)
 			*word = value += 0x9e3779b97f4a7c15ull;
-		if (!id)
-			memset(slot->hva, 0, GUEST_IMAGE_END - GUEST_RAM);
 	}
 }
 
@@ -282,6 +289,7 @@ int main(int argc, char **argv)
 
 	migration_must_init(&m, &vm, run->mode, run->scenario->harvesters,
 			    draw_stream(run->seed, 2));
+	m.rings.unlocked = options.unlocked;
 	cache_must_init(&m.cache, &m.ram, run->scenario->coherent);
 	must_guard(&m, run);
 	m.guest.long_burst = run->scenario->long_burst ? run->scenario->long_burst : LONG_BURST;

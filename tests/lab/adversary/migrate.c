@@ -50,10 +50,9 @@ void migration_must_init(struct migration *m, struct vm *vm, enum mode mode,
 	m->last_without_clear = draw_below(&m->random, 2);
 	ram_init(&m->ram, vm, sysconf(_SC_PAGESIZE));
 	m->destination = mmap(NULL, m->ram.pages * m->ram.page_bytes, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (m->destination == MAP_FAILED)
 		die("no memory for the destination");
-	madvise(m->destination, m->ram.pages * m->ram.page_bytes, MADV_HUGEPAGE); /* to be quick */
 	for (i = 0; i < harvesters; i++)
 		harvester_must_init(m, i, draw(&m->random));
 	if (mode == MODE_RING)
@@ -63,12 +62,13 @@ void migration_must_init(struct migration *m, struct vm *vm, enum mode mode,
 /* Each harvester sends its chunks of what no harvest returned. */
 void migration_resend(struct migration *m, unsigned int slot_id)
 {
-	uint64_t words = ram_slot_pages(&m->ram, slot_id) / 64, i;
+	uint64_t pages = ram_slot_pages(&m->ram, slot_id), page;
 
-	for (i = 0; i < words; i++) {
-		uint64_t chunk = i * 64 / m->chunk_pages;
+	for (page = 0; page < pages; page++) {
+		uint64_t chunk = page / m->chunk_pages;
+		struct harvester *h = &m->harvester[chunk % m->harvesters];
 
-		m->harvester[chunk % m->harvesters].to_send[slot_id][i] = ~0ull;
+		h->to_send[slot_id][page / 64] |= 1ull << page % 64;
 	}
 }
 

@@ -19,6 +19,7 @@ struct rings {
 		uint32_t next;
 	} of[GUEST_MAX_VCPUS];
 	pthread_mutex_t lock; /* from the first entry that is taken to the end of its reset */
+	bool unlocked; /* or not at all */
 };
 
 /* Whether this kernel's KVM has dirty rings. */

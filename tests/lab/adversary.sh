@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The adversarial cache: real KVM guests are migrated by pre-copy under the worst cache that the architecture allows, with
+# every kind of dirty log, and compared byte for byte with what arrived (tests/lab/adversary). For each guest and mode
+# two things are shown: under `observe` the destination is corrupted, under `clean` it is not. The guest `cached` is the
+# control: it arrives unharmed without cleaning, so what harms the others is the cache.
+#
+# Not part of `make check` yet. The long run, with as many seeds as one likes (20 take half an hour on two cores):
+#
+#   $ make guests kmod && scripts/lab run --kernel 6.1 --timeout 7200 -- /kcoh/tests/lab/adversary.sh --seeds 20
+#   $ scripts/lab run --kernel 6.12 --timeout 3600 -- /kcoh/tests/lab/adversary.sh --seeds 5
+#
+# One run by hand: /usr/lib/kcoh/lab/kcoh-adversary --scenario toggle --mode auto --strategy clean --seed 7
+
+#: Usage: adversary.sh [--seeds N] [--from SEED] [--guests 'G…'] [--modes 'M…']
+
+: "${TEST:=adversary}" "${LAB_CPU:=neoverse-n1}"
+export TEST
+cd "$(dirname -- "$0")" || exit 2
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source ./lib.sh
+
+ADVERSARY=$LAB/kcoh-adversary
+seeds=1 from=1 guests='' modes=''
+while (($#)); do
+	case $1 in
+	--seeds) seeds=$2 ;;
+	--from) from=$2 ;;
+	--guests) guests=$2 ;;
+	--modes) modes=$2 ;;
+	*) sed -n 's/^#: //p' "$0" >&2 && exit 2 ;;
+	esac
+	shift 2
+done
+
+figure() { # figure NAME: of the last run
+	[[ $json =~ \"$1\":([0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# try GUEST MODE STRATEGY STATUS: all seeds; each must give that status. Sets pages and bytes (corrupted, the most and the
+# fewest of a seed), mb, harvests; or says what went wrong.
+try() {
+	local guest=$1 mode=$2 strategy=$3 expected=$4 seed status wrong
+	least=-1 most=0 mb=0 harvests=0
+	for ((seed = from; seed < from + seeds; seed++)); do
+		"$ADVERSARY" --scenario "$guest" --mode "$mode" --strategy "$strategy" --seed "$seed" \
+			>"$TMP/out" 2>"$TMP/err"
+		status=$?
+		if ((status != expected)); then
+			fail "$guest × $mode, $strategy, seed $seed" "status $status, expected $expected" \
+				"$(tail -n 1 "$TMP/out")" "$(<"$TMP/err")" \
+				"again: kcoh-adversary --scenario $guest --mode $mode --strategy $strategy --seed $seed"
+			return 1
+		fi
+		read -r json <"$TMP/out"
+		wrong=$(figure corrupted_bytes)
+		((least >= 0 && least <= wrong)) || least=$wrong
+		((most >= wrong)) || most=$wrong
+		mb=$((mb + $(figure bytes_compared) / 1048576))
+		harvests=$((harvests + $(figure harvests)))
+	done
+}
+
+# row GUEST MODE
+row() {
+	local corrupted
+	if [[ $1 == cached ]]; then
+		try "$1" "$2" observe 0 && pass "$1 × $2: arrives unharmed without cleaning ($seeds seeds, $mb MB compared)"
+		return
+	fi
+	try "$1" "$2" observe 10 || return
+	corrupted=$least
+	((least == most)) || corrupted+=" to $most"
+	try "$1" "$2" clean 0 || return
+	pass "$1 × $2: observe corrupts ($corrupted bytes), clean does not ($seeds seeds, $mb MB compared, $harvests harvests)"
+}
+
+module_load
+echo 8 >/proc/sys/vm/nr_hugepages
+list=$("$ADVERSARY" --list) || give_up "kcoh-adversary says what there is"
+read -r -a guests <<<"${guests:-$(head -n 1 <<<"$list")}"
+read -r -a modes <<<"${modes:-$(tail -n 1 <<<"$list")}"
+[[ " ${modes[*]} " == *' ring '* ]] || skip "ring: this kernel's KVM has no dirty ring"
+for guest in "${guests[@]}"; do
+	for mode in "${modes[@]}"; do
+		row "$guest" "$mode"
+	done
+done
