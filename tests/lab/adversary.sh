@@ -6,7 +6,7 @@
 # two things are shown: under `observe` the destination is corrupted, under `clean` it is not. The guest `cached` is the
 # control: it arrives unharmed without cleaning, so what harms the others is the cache.
 #
-# Not part of `make check` yet. The long run, with as many seeds as one likes (20 take half an hour on two cores):
+# Not part of `make check` yet. The long run, with as many seeds as one likes (20 take half an hour on two idle cores):
 #
 #   $ make guests kmod && scripts/lab run --kernel 6.1 --timeout 7200 -- /kcoh/tests/lab/adversary.sh --seeds 20
 #   $ scripts/lab run --kernel 6.12 --timeout 3600 -- /kcoh/tests/lab/adversary.sh --seeds 5

@@ -298,6 +298,7 @@ int main(int argc, char **argv)
 	guest_must_wait(&m.guest, 8, 0);
 
 	speculation_must_start(&speculation, &m.cache, &m.guard, draw_stream(run->seed, 4));
+	guest_must_wait(&m.guest, 4, 0); /* what is stale at the start must not be sent, either */
 	run->happened = run->scenario->run(&m);
 	speculation_end(&speculation);
 	/* vCPUs are in threads that never end: the end of the process ends them. */

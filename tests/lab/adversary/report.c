@@ -67,7 +67,7 @@ static const char *why_invalid(const struct run *run, const struct migration *m,
 		return "nothing was harvested";
 	if (!run->happened)
 		return "what makes the scenario did not happen";
-	if (!run->scenario->coherent && !f->fills)
+	if (run->strategy == CLEAN && !f->fills)
 		return "nothing was prefetched";
 	if (f->status.journal_lost)
 		return "the journal lost entries";

@@ -5,7 +5,7 @@
 
 #include "migrate.h"
 
-#define LONG_BURST 32768 /* some milliseconds */
+#define LONG_BURST 16384 /* a millisecond or two */
 
 enum backing { BACKING_SMALL, BACKING_THP, BACKING_HUGETLB };
 
