@@ -34,7 +34,7 @@
 #define DEADLINE_S 120
 #define GUEST_FILE "/usr/lib/kcoh/guests/storm.bin"
 #define EXIT_CANNOT 3
-#define HUGE_KB 2048
+#define HUGE_MAX_KB (32 << 10) /* 16k pages have huge pages of that size, 4k pages of 2 MiB */
 
 struct options {
 	struct run run;
@@ -179,6 +179,11 @@ static uint64_t kb_of(const char *path, const char *name)
 	return sum;
 }
 
+static uint64_t huge_bytes(void)
+{
+	return kb_of("/proc/meminfo", "Hugepagesize") * 1024;
+}
+
 static void check_host(const struct run *run)
 {
 	int kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -190,8 +195,8 @@ static void check_host(const struct run *run)
 	close(kvm_fd);
 	if (run->scenario->backing == BACKING_SMALL)
 		return;
-	if (kb_of("/proc/meminfo", "Hugepagesize") != HUGE_KB)
-		cannot("huge pages of this kernel are not 2 MiB");
+	if (!huge_bytes() || huge_bytes() > HUGE_MAX_KB * 1024ull)
+		cannot("this kernel has no huge pages up to 32 MiB");
 	if (run->scenario->backing == BACKING_HUGETLB &&
 	    kb_of("/proc/meminfo", "HugePages_Free") < 4)
 		die("write 8 to /proc/sys/vm/nr_hugepages first");
@@ -204,13 +209,16 @@ static void must_create(struct vm *vm, const struct run *run, struct guest *gues
 		[MODE_MANUAL_INIT] = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE |
 				     KVM_DIRTY_LOG_INITIALLY_SET,
 	};
-	bool small = run->scenario->backing == BACKING_SMALL;
+	uint64_t page = sysconf(_SC_PAGESIZE);
+	uint64_t huge = run->scenario->backing == BACKING_SMALL ? 0 : huge_bytes();
 	const struct vm_config config = {
 		.vcpus = run->scenario->vcpus,
 		.slots = 2,
-		.slot_bytes = { 2 << 20, small ? 1 << 20 : 2 << 20 },
+		.slot_bytes = { huge ? huge : 512 * page, huge ? huge : 256 * page },
 		.manual_protect = manual[run->mode],
-		.ring_bytes = run->mode == MODE_RING ? RING_BYTES : 0,
+		.ring_bytes = run->mode != MODE_RING ? 0 :
+			      page > RING_BYTES      ? page :
+						       RING_BYTES,
 		.map_flags = run->scenario->backing == BACKING_HUGETLB ? MAP_HUGETLB : 0,
 		.mmio = guest_mmio,
 		.ring_full = guest_ring_full,
@@ -298,6 +306,7 @@ int main(int argc, char **argv)
 	guest_must_wait(&m.guest, 8, 0);
 
 	speculation_must_start(&speculation, &m.cache, &m.guard, draw_stream(run->seed, 4));
+	m.speculation = &speculation;
 	guest_must_wait(&m.guest, 4, 0); /* what is stale at the start must not be sent, either */
 	run->happened = run->scenario->run(&m);
 	speculation_end(&speculation);

@@ -90,8 +90,10 @@ void migration_start(struct migration *m)
 	unsigned int id;
 
 	destination_forget(m);
-	if (!m->epochs++)
+	if (!m->epochs++) {
 		m->writes_at_start = guest_writes(&m->guest);
+		m->fills_at_start = m->cache.fills;
+	}
 	must_log(m, true);
 	guard_drain(&m->guard);
 	for (id = 0; id < m->vm->config.slots; id++)
@@ -123,6 +125,7 @@ static void *part_run(void *arg)
 	for (i = 0; i < part->rounds; i++) {
 		migration_round(part->h);
 		migration_wait(part->h, 1 + draw_below(&part->h->random, 10));
+		speculation_must_pass(part->h->m->speculation);
 	}
 	return NULL;
 }

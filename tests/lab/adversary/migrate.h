@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "guest.h"
 #include "ring.h"
+#include "speculate.h"
 
 enum mode {
 	MODE_AUTO, /* GET protects what it returns */
@@ -38,6 +39,7 @@ struct migration {
 	struct guard guard;
 	struct guest guest;
 	struct rings rings;
+	struct speculation *speculation;
 	enum mode mode;
 	unsigned int harvesters;
 	uint32_t chunk_pages; /* of a CLEAR, and of what is sent at a time */
@@ -47,6 +49,7 @@ struct migration {
 	char *destination;
 	struct harvester harvester[MAX_HARVESTERS];
 	uint64_t writes_at_start;
+	uint64_t fills_at_start;
 	uint64_t epochs;
 };
 

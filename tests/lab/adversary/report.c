@@ -29,7 +29,7 @@ struct figures {
 	struct comparison seen;
 	struct kcoh_vm_status status;
 	uint64_t sent, harvests, writes;
-	uint64_t fills;
+	uint64_t fills; /* during the epoch */
 	const char *invalid; /* why, or NULL */
 };
 
@@ -67,7 +67,7 @@ static const char *why_invalid(const struct run *run, const struct migration *m,
 		return "nothing was harvested";
 	if (!run->happened)
 		return "what makes the scenario did not happen";
-	if (run->strategy == CLEAN && !f->fills)
+	if (!m->cache.fills || (run->strategy == CLEAN && !f->fills))
 		return "nothing was prefetched";
 	if (f->status.journal_lost)
 		return "the journal lost entries";
@@ -90,7 +90,7 @@ static void figures_get(const struct run *run, struct migration *m, struct figur
 		f->harvests += m->harvester[i].harvests;
 	}
 	f->writes = guest_writes(&m->guest) - m->writes_at_start;
-	f->fills = m->cache.fills;
+	f->fills = m->cache.fills - m->fills_at_start;
 	guard_must_status(&m->guard, &f->status);
 	f->invalid = why_invalid(run, m, f);
 }

@@ -8,7 +8,7 @@
 #include "ram.h"
 
 #define RING_ENTRIES 512 /* few, so that rings do get full */
-#define RING_BYTES (RING_ENTRIES * 16)
+#define RING_BYTES (RING_ENTRIES * 16) /* at least; KVM wants a whole page */
 
 struct kvm_dirty_gfn;
 

@@ -185,7 +185,7 @@ const struct scenario scenarios[] = {
 	  .vcpus = 2, .harvesters = 2, .run = run_two_harvesters },
 	{ "thp", "transparent huge pages", ALL(STORM_OFF), ONE, .backing = BACKING_THP,
 	  .run = run_plain },
-	{ "hugetlb", "2 MiB pages of hugetlbfs", ALL(STORM_OFF), ONE, .backing = BACKING_HUGETLB,
+	{ "hugetlb", "huge pages of hugetlbfs", ALL(STORM_OFF), ONE, .backing = BACKING_HUGETLB,
 	  .run = run_plain },
 };
 

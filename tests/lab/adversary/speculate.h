@@ -9,13 +9,21 @@ struct speculation {
 	struct cache *cache;
 	struct guard *guard;
 	pthread_t thread;
-	atomic_bool stop;
+	pthread_mutex_t lock; /* passes, stop */
+	pthread_cond_t passed;
+	uint64_t passes; /* each fetched a page at least */
+	bool stop;
 	uint64_t random;
 };
 
-/* Some of RAM, from nothing to all of it, is cached when it returns; more follows at random moments. */
+/*
+ * Some of RAM, from nothing to all of it, was cached when it returns, and a first pass has been made; more follow at
+ * random moments.
+ */
 void speculation_must_start(struct speculation *s, struct cache *cache, struct guard *guard,
 			    uint64_t seed);
+/* Waits until a pass that began after the call has ended. However busy the machine, none is left out. */
+void speculation_must_pass(struct speculation *s);
 void speculation_end(struct speculation *s);
 
 #endif

@@ -22,7 +22,7 @@
 
 #define CORE_REG(word) (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE | (word))
 #define REG_PC CORE_REG(KVM_REG_ARM_CORE_REG(regs.pc))
-#define HUGE_BYTES (2ul << 20)
+#define HUGE_BYTES (32ul << 20) /* of a kernel with 16k pages; others have smaller ones */
 #define REG_SCTLR_EL1 ARM64_SYS_REG(3, 0, 1, 0, 0)
 
 static int set_reg(struct vm_vcpu *vcpu, uint64_t id, uint64_t value)
