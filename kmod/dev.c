@@ -41,9 +41,9 @@ static long ioctl_hello(struct file *file, struct kcoh_hello __user *user)
 	match = hello.abi == KCOH_ABI;
 	hello.abi = KCOH_ABI;
 	if (match) {
+		hello.state = kcoh_state(); /* first: it looks whether the rest is true */
 		hello.host = kcoh_host_features();
 		hello.line_bytes = line_bytes();
-		hello.state = kcoh_state();
 	}
 	if (copy_to_user(user, &hello, sizeof(hello)))
 		return -EFAULT;
@@ -75,6 +75,10 @@ static long ioctl_stats(struct kcoh_stats __user *user)
 		.pages_extra = atomic64_read(&kcoh_count.pages_extra),
 		.pages_marked = atomic64_read(&kcoh_count.pages_marked),
 		.whole_slots = atomic64_read(&kcoh_count.whole_slots),
+		.pages_untainted = atomic64_read(&kcoh_count.pages_untainted),
+		.over_budget = atomic64_read(&kcoh_count.over_budget),
+		.holds = atomic64_read(&kcoh_count.holds),
+		.hold_breaks = atomic64_read(&kcoh_count.hold_breaks),
 		.vms = atomic64_read(&kcoh_count.vms),
 		.vcpus_armed = atomic64_read(&kcoh_count.vcpus_armed),
 	};

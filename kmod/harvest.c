@@ -29,7 +29,8 @@
  *   page of the slot cleaned. With no vCPU to write them they need no protection (tests/model, P3l and P3g).
  *
  *   A second thread that harvests the same slot may find a page's bit taken by a first one that has not cleaned it
- *   yet. It waits until those are done, after its own cleaning, so that nobody waits in a circle (P3u, P3w).
+ *   yet. It waits until those are done, after its own cleaning, so that nobody waits in a circle (P3u, P3w). A reset
+ *   of the dirty rings is of the whole VM, so there it waits for every slot (on_ring_reset).
  */
 #define pr_fmt(fmt) "kcoh: " fmt
 
@@ -47,6 +48,8 @@
 #define SPARE_SETS 2 /* wanted, for the next harvesters */
 #define MAX_SPARE_SETS 16 /* kept when many harvesters are through */
 #define WORD_PAGES 64
+#define ALL_SLOTS U32_MAX /* of a harvest: more than one */
+#define HOWEVER_OLD U64_MAX
 
 /* `words` times 64 pages with the same mask, from a page of a slot on. */
 struct span {
@@ -64,8 +67,7 @@ struct harvest {
 	struct list_head spare; /* in `spares` while unused */
 	struct list_head flight; /* in `flights` until it is cleaned */
 	u64 number; /* in the order they began */
-	u32 slot_id; /* whose log is being read or harvested */
-	bool many; /* of several slots */
+	u32 slot_id; /* whose log is being read or harvested, or ALL_SLOTS */
 	bool stopped; /* the log was read while no vCPU was loaded */
 	u64 protected_pages;
 	u32 used;
@@ -164,7 +166,7 @@ static void flight_end(struct harvest *h)
 	wake_up_all(&flights_wait);
 }
 
-/* True if an older harvest of this slot by another task is not cleaned yet. number 0: however old. */
+/* True if another task's harvest, older than `number`, of this slot (ALL_SLOTS: of any) is not cleaned yet. */
 static bool flight_older(const struct kvm *kvm, u32 slot_id, u64 number)
 {
 	struct harvest *h;
@@ -174,7 +176,8 @@ static bool flight_older(const struct kvm *kvm, u32 slot_id, u64 number)
 	spin_lock_irqsave(&harvest_lock, flags);
 	list_for_each_entry(h, &flights, flight) {
 		if (h->job.kvm == kvm && h->job.task != current &&
-		    (h->many || h->slot_id == slot_id) && (!number || h->number < number))
+		    (h->slot_id == ALL_SLOTS || slot_id == ALL_SLOTS || h->slot_id == slot_id) &&
+		    h->number < number)
 			older = true;
 	}
 	spin_unlock_irqrestore(&harvest_lock, flags);
@@ -199,7 +202,8 @@ static void harvest_add(struct harvest *h, const struct kvm_memory_slot *slot, u
 	bool same_slot = last && last->slot_id == slot->id && last->gfn <= gfn;
 
 	h->protected_pages += (u64)hweight64(mask) * words;
-	h->many |= h->slot_id != slot->id;
+	if (h->slot_id != slot->id)
+		h->slot_id = ALL_SLOTS;
 	if (same_slot && last->mask == mask && gfn == last->gfn + last->words * (u64)WORD_PAGES) {
 		last->words += words;
 	} else if (h->used < SPANS) {
@@ -222,6 +226,7 @@ struct clean_ctx {
 	struct kvm *kvm;
 	struct kcoh_vm *vm; /* or NULL */
 	u32 slot_id;
+	bool see; /* strategy clean-tainted, and the VM is watched */
 };
 
 static void on_cleaned(u64 gfn, u64 pages, void *data)
@@ -230,6 +235,8 @@ static void on_cleaned(u64 gfn, u64 pages, void *data)
 
 	if (ctx->vm)
 		kcoh_journal_add(ctx->vm, ctx->slot_id, gfn, pages);
+	if (ctx->see)
+		kcoh_taint_see(ctx->vm, ctx->slot_id, gfn, pages);
 	trace_kcoh_clean(ctx->kvm, ctx->slot_id, gfn, pages);
 }
 
@@ -250,13 +257,36 @@ static void on_unclean(u64 gfn, void *data)
 
 static void span_clean(struct kvm *kvm, const struct span *r, struct kcoh_cleaned *sum)
 {
-	struct clean_ctx ctx = { kvm, kcoh_vm_held(kvm), r->slot_id };
+	struct kcoh_vm *vm = kcoh_vm_held(kvm);
+	struct clean_ctx ctx = { kvm, vm, r->slot_id,
+				 vm && kcoh_cleaning_tainted(vm) && READ_ONCE(vm->watched) };
 	struct kcoh_clean_report report = { on_cleaned, on_unclean, &ctx };
 	u32 i;
 
 	for (i = 0; i < r->words; i++)
 		kcoh_clean_word(current->mm, r->hva + ((unsigned long)i * WORD_PAGES << PAGE_SHIFT),
 				r->mask, r->gfn + (u64)i * WORD_PAGES, &report, sum);
+}
+
+/* The same without the pages that were cleaned before and are not tainted since; how many those are. */
+static u64 span_clean_tainted(struct kvm *kvm, const struct span *r, struct kcoh_cleaned *sum)
+{
+	struct kcoh_vm *vm = kcoh_vm_held(kvm);
+	u64 untainted = 0, seen;
+	u32 i;
+
+	for (i = 0; i < r->words; i++) {
+		struct span word = *r;
+
+		word.gfn += (u64)i * WORD_PAGES;
+		word.hva += (unsigned long)i * WORD_PAGES << PAGE_SHIFT;
+		word.words = 1;
+		seen = kcoh_taint_seen(vm, r->slot_id, word.gfn);
+		untainted += hweight64(word.mask & seen);
+		word.mask &= ~seen;
+		span_clean(kvm, &word, sum);
+	}
+	return untainted;
 }
 
 /* A slot as spans: its words, and what is left over. */
@@ -321,7 +351,8 @@ static void add2(atomic64_t *all, atomic64_t *vm, u64 n)
 #define count2(field, n) add2(&kcoh_count.field, vm ? &vm->field : NULL, n)
 
 static void harvest_count(struct kcoh_vm *vm, const struct harvest *h,
-			  const struct kcoh_cleaned *sum, const struct kcoh_cleaned *extra)
+			  const struct kcoh_cleaned *sum, const struct kcoh_cleaned *extra,
+			  u64 untainted)
 {
 	count2(harvests, 1);
 	count2(pages_protected, h->protected_pages);
@@ -330,6 +361,7 @@ static void harvest_count(struct kcoh_vm *vm, const struct harvest *h,
 	count2(pages_no_ram, sum->no_ram);
 	count2(pages_unclean, sum->unclean + extra->unclean);
 	count2(pages_extra, extra->cleaned);
+	count2(pages_untainted, untainted);
 }
 
 /* From here on the harvests of every logged slot are known to be complete. */
@@ -381,17 +413,37 @@ static void dirty_pages_clean(struct kvm *kvm, u32 slot_id, struct kcoh_cleaned 
 		span_clean(kvm, &span, sum);
 }
 
+/* True if a hook was missed since this was last asked: what was write-protected is not all noted. */
+static bool misses_grew(void)
+{
+	static atomic64_t seen;
+	u64 misses = kcoh_harvest_misses();
+
+	if (likely(misses == atomic64_read(&seen)))
+		return false;
+	pr_warn_once("a hook was missed; whole slots are cleaned\n");
+	return atomic64_xchg(&seen, misses) != misses;
+}
+
 /* Job of the task that harvested, after its ioctl and before user mode. */
 static void harvest_clean(struct kcoh_job *job)
 {
 	struct harvest *h = container_of(job, struct harvest, job);
+	struct kcoh_vm *vm = kcoh_vm_held(job->kvm);
 	struct kcoh_cleaned sum = {}, extra = {};
-	u64 start = ktime_get_ns();
+	u64 start = ktime_get_ns(), untainted = 0;
+	bool all;
 	u32 i;
 
 	open_close(h);
-	for (i = 0; i < h->used; i++)
-		span_clean(job->kvm, &h->span[i], &sum);
+	h->whole |= misses_grew();
+	all = h->whole || !kcoh_taint_is_clear(vm);
+	for (i = 0; i < h->used; i++) {
+		if (all)
+			span_clean(job->kvm, &h->span[i], &sum);
+		else
+			untainted += span_clean_tainted(job->kvm, &h->span[i], &sum);
+	}
 	if (h->stopped && !h->used)
 		dirty_pages_clean(job->kvm, h->slot_id, &extra);
 	if (h->whole) {
@@ -400,10 +452,10 @@ static void harvest_clean(struct kcoh_job *job)
 	}
 	flight_end(h);
 	wait_event_killable(flights_wait, !flight_older(job->kvm, h->slot_id, h->number));
-	harvest_count(kcoh_vm_held(job->kvm), h, &sum, &extra);
+	harvest_count(vm, h, &sum, &extra, untainted);
 	trace_kcoh_harvest(job->kvm, h->used ? h->span[0].slot_id : 0, h->protected_pages,
 			   sum.cleaned, sum.absent, sum.no_ram, sum.unclean + sum.cut_short,
-			   extra.cleaned, ktime_get_ns() - start);
+			   extra.cleaned, untainted, ktime_get_ns() - start);
 	spares_fill();
 }
 
@@ -422,7 +474,7 @@ static struct harvest *harvest_current(struct kvm *kvm, u32 slot_id)
 	}
 	if (fresh) {
 		h->used = 0;
-		h->whole = h->many = h->stopped = false;
+		h->whole = h->stopped = false;
 		h->protected_pages = 0;
 		h->slot_id = slot_id;
 		h->number = ++flights_n;
@@ -528,6 +580,10 @@ static bool vcpu_is_loaded(struct kvm *kvm)
 	return false;
 }
 
+static DEFINE_MUTEX(canary_lock);
+static struct task_struct *canary_task;
+static bool canary_fired;
+
 /* kvm_arch_sync_dirty_log(kvm, slot): KVM is about to read or clear a dirty log, kvm->slots_lock held. */
 static void on_sync(const struct kcoh_hook_args *args)
 {
@@ -537,33 +593,87 @@ static void on_sync(const struct kcoh_hook_args *args)
 	struct harvest *h;
 	bool cleaned;
 
+	if (READ_ONCE(canary_task) == current) {
+		canary_fired = true;
+		return;
+	}
 	rcu_read_lock();
 	cleaned = kcoh_cleaning(kcoh_vm_find(kvm));
 	rcu_read_unlock();
-	if (!cleaned || (!stopped && !flight_older(kvm, slot->id, 0)))
+	if (!cleaned || (!stopped && !flight_older(kvm, slot->id, HOWEVER_OLD)))
 		return;
 	h = harvest_current(kvm, slot->id);
 	if (h)
 		h->stopped |= stopped;
 }
 
+/* kvm_dirty_ring_reset(kvm, ring): KVM is about to take back what was harvested from a ring, slots_lock held. */
+static void on_ring_reset(const struct kcoh_hook_args *args)
+{
+	struct kvm *kvm = (struct kvm *)args->arg[0];
+	bool cleaned;
+
+	rcu_read_lock();
+	cleaned = kcoh_cleaning(kcoh_vm_find(kvm));
+	rcu_read_unlock();
+	if (cleaned && flight_older(kvm, ALL_SLOTS, HOWEVER_OLD))
+		harvest_current(kvm, ALL_SLOTS);
+}
+
+enum { HOOK_PROTECT, HOOK_SYNC, HOOK_RING_RESET };
+
 static struct kcoh_hook hooks[] = {
-	{ .name = "kvm_arch_mmu_enable_log_dirty_pt_masked", .fn = on_protect },
-	{ .name = "kvm_arch_sync_dirty_log", .fn = on_sync },
+	[HOOK_PROTECT] = { .name = "kvm_arch_mmu_enable_log_dirty_pt_masked", .fn = on_protect },
+	[HOOK_SYNC] = { .name = "kvm_arch_sync_dirty_log", .fn = on_sync },
+	[HOOK_RING_RESET] = { .name = "kvm_dirty_ring_reset",
+			      .fn = on_ring_reset,
+			      .optional = true },
 };
 
 u64 kcoh_harvest_misses(void)
 {
-	return kcoh_hook_missed(&hooks[0]) + kcoh_hook_missed(&hooks[1]);
+	return kcoh_hooks_missed(hooks, ARRAY_SIZE(hooks));
+}
+
+const struct kcoh_hook *kcoh_harvest_hook_gone(void)
+{
+	return kcoh_hooks_gone(hooks, ARRAY_SIZE(hooks));
+}
+
+typedef void (*sync_fn)(struct kvm *kvm, struct kvm_memory_slot *slot);
+
+/*
+ * kvm_arch_sync_dirty_log() is empty on arm64, and KVM calls it before each look at a dirty log: a call more does
+ * nothing but fire the hook.
+ */
+bool kcoh_harvest_canary(struct kvm *kvm)
+{
+	sync_fn sync = (sync_fn)hooks[HOOK_SYNC].addr;
+	struct kvm_memory_slot *slot;
+	bool fired;
+	int bkt;
+
+	mutex_lock(&canary_lock);
+	canary_fired = false;
+	WRITE_ONCE(canary_task, current);
+	mutex_lock(&kvm->slots_lock);
+	kvm_for_each_memslot(slot, bkt, kvm_memslots(kvm)) {
+		if (slot->flags & KVM_MEM_LOG_DIRTY_PAGES) {
+			sync(kvm, slot);
+			break;
+		}
+	}
+	fired = canary_fired || !slot;
+	mutex_unlock(&kvm->slots_lock);
+	WRITE_ONCE(canary_task, NULL);
+	mutex_unlock(&canary_lock);
+	return fired;
 }
 
 /* No new harvests from here on; those noted are cleaned by their tasks (kcoh_jobs_exit waits for them). */
 void kcoh_harvest_stop(void)
 {
-	int i = ARRAY_SIZE(hooks);
-
-	while (i--)
-		kcoh_hook_detach(&hooks[i]);
+	kcoh_hooks_detach(hooks, ARRAY_SIZE(hooks));
 }
 
 /* After kcoh_jobs_exit(). */
@@ -577,18 +687,12 @@ void kcoh_harvest_exit(void)
 
 int kcoh_harvest_init(void)
 {
-	int i, err = 0;
+	int err;
 
 	kcoh_clean_init();
 	spares_fill();
-	for (i = 0; i < ARRAY_SIZE(hooks) && !err; i++) {
-		err = kcoh_hook_attach(&hooks[i]);
-		if (err)
-			pr_err("cannot hook %s on this kernel (%d)\n", hooks[i].name, err);
-	}
-	if (err) {
-		kcoh_harvest_stop();
+	err = kcoh_hooks_attach(hooks, ARRAY_SIZE(hooks));
+	if (err)
 		kcoh_harvest_exit();
-	}
 	return err;
 }

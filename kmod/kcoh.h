@@ -36,7 +36,8 @@ struct kcoh_counters {
 	atomic64_t epochs, arms, disarms, traps, toggles, set_way, set_way_yields;
 	atomic64_t arm_late, no_memory, vms, vcpus_armed;
 	atomic64_t harvests, pages_protected, pages_cleaned, pages_absent, pages_no_ram;
-	atomic64_t pages_unclean, pages_extra, pages_marked, whole_slots;
+	atomic64_t pages_unclean, pages_extra, pages_marked, whole_slots, pages_untainted;
+	atomic64_t over_budget, holds, hold_breaks;
 };
 extern struct kcoh_counters kcoh_count;
 
@@ -85,13 +86,18 @@ void kcoh_jobs_exit(void);
 struct kcoh_vcpu {
 	unsigned long flags;
 	u64 sctlr; /* SCTLR_EL1 when we last looked; exact while armed */
+	u64 held_since, hold_until; /* ktime ns, while HELD */
+	u32 hold_why; /* enum kcoh_hold_why */
 };
 #define KCOH_VCPU_ARMED 0 /* bit: this vCPU took the trap, edges are seen from there on */
 #define KCOH_VCPU_OURS 1 /* bit: HCR_EL2.TVM is set by us and KVM would not have it set */
+#define KCOH_VCPU_HELD 2 /* bit: it must not run guest instructions */
 
 /* A memory slot whose logging was seen to start. */
 struct kcoh_slot {
 	bool stale; /* a harvest of it went uncleaned: the next one cleans all of it */
+	struct kcoh_seen __rcu
+		*seen; /* strategy clean-tainted; NULL: each page is as good as tainted */
 };
 
 #define KCOH_STRATEGY_AUTO (-1) /* what the parameter `auto` says */
@@ -115,9 +121,18 @@ struct kcoh_vm {
 	wait_queue_head_t wait; /* pollers of its file */
 	atomic64_t harvests, pages_protected, pages_cleaned, pages_absent, pages_no_ram;
 	atomic64_t pages_unclean, pages_extra, journal_lost;
+	atomic64_t pages_untainted;
 	struct mutex lock; /* epoch edges, one at a time */
 	bool epoch; /* most of the RAM is logged */
 	bool armed; /* the trap is wanted: vCPUs follow when they pass by */
+	bool watched; /* every edge of this epoch is seen, from its start or the last arming on */
+	bool tainted; /* a window was open in this epoch while it was watched */
+	bool over_budget; /* lock: disarmed because the guest trapped too often, until rearm_ns */
+	u64 rearm_ns;
+	u64 budget_from_ns; /* the second whose traps are counted; racy, and good enough */
+	atomic_t budget_used;
+	bool may_hold; /* lock: vCPUs may be held, the hook for that is attached */
+	u32 hold_ms; /* of strategy hold */
 	struct xarray vcpus; /* vcpu_idx -> struct kcoh_vcpu, live as long as the VM's record */
 };
 
@@ -141,11 +156,11 @@ void kcoh_vm_disown(struct kcoh_vm *vm);
 struct kcoh_vcpu *kcoh_vcpu_find(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu);
 /* The same, made if there is none; NULL: no memory. May sleep. */
 struct kcoh_vcpu *kcoh_vcpu_get(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu);
-/* Calls fn for each known VM that still lives, with a reference on it. 0 or -ENOMEM. May sleep. */
 /* The record of a slot, or NULL. RCU read lock held, or a reference on the VM. */
 struct kcoh_slot *kcoh_slot_find(struct kcoh_vm *vm, u32 slot_id);
 /* The same, made if there is none; NULL: no memory. May sleep. */
 struct kcoh_slot *kcoh_slot_get(struct kcoh_vm *vm, u32 slot_id);
+/* Calls fn for each known VM that still lives, with a reference on it. 0 or -ENOMEM. May sleep. */
 int kcoh_vm_each(void (*fn)(struct kcoh_vm *vm, struct kvm *kvm));
 void kcoh_vm_exit(void);
 
@@ -156,14 +171,45 @@ void kcoh_trap_exit(void); /* after kcoh_jobs_exit() */
 /* Applies kcoh_wanted() to every VM. 0 or -ENOMEM. May sleep. */
 int kcoh_trap_resync(void);
 u64 kcoh_trap_misses(void);
+const struct kcoh_hook *kcoh_trap_hook_gone(void); /* see kcoh_hooks_gone() */
 /* enum kcoh_cache_state of a vCPU with this SCTLR_EL1. */
 u32 kcoh_cache_state(struct kvm_vcpu *vcpu, u64 sctlr);
+
+/* hold.c: keeping a vCPU from running on. */
+/* Before the first hold of a VM. 0 or a negative errno. kcoh_vm.lock held. May sleep. */
+int kcoh_hold_allow(struct kcoh_vm *vm);
+/* No holds of this VM any more; call kcoh_hold_release() first. kcoh_vm.lock held. May sleep. */
+void kcoh_hold_disallow(struct kcoh_vm *vm);
+/* Holds a vCPU, until ms from now. Atomic. 0 or -ENOMEM. */
+int kcoh_hold_vcpu(struct kvm_vcpu *vcpu, struct kcoh_vcpu *record, u32 ms, u32 why);
+/* Releases a vCPU if it is held. Atomic. */
+void kcoh_hold_release_vcpu(struct kvm_vcpu *vcpu, struct kcoh_vcpu *record, u32 why);
+/* All of a VM; EPOCH_END: but for those that the owner asked for. */
+void kcoh_hold_release(struct kcoh_vm *vm, struct kvm *kvm, u32 why);
+
+/* taint.c: which pages need cleaning under strategy clean-tainted. */
+/* Logging of a slot starts, or its memory is another: nothing of it was seen yet. May sleep. */
+void kcoh_taint_slot_starts(struct kcoh_vm *vm, struct kcoh_slot *slot, u64 base_gfn, u64 pages);
+void kcoh_taint_slot_ends(struct kcoh_slot *slot);
+/* A window opened, or may have. Atomic. */
+void kcoh_taint(struct kcoh_vm *vm);
+/*
+ * True if a page that was seen need not be cleaned now: no window since. Only true if asked after the TLB invalidation
+ * of the harvest in question.
+ */
+bool kcoh_taint_is_clear(struct kcoh_vm *vm);
+/* Those of the 64 pages from gfn on (gfn - base_gfn a multiple of 64) that were cleaned in this epoch while watched. */
+u64 kcoh_taint_seen(struct kcoh_vm *vm, u32 slot_id, u64 gfn);
+void kcoh_taint_see(struct kcoh_vm *vm, u32 slot_id, u64 gfn, u64 pages);
 
 /* harvest.c: cleaning what a harvest returns. */
 int kcoh_harvest_init(void);
 void kcoh_harvest_stop(void); /* nothing is queued any more */
 void kcoh_harvest_exit(void); /* after kcoh_jobs_exit() */
 u64 kcoh_harvest_misses(void);
+const struct kcoh_hook *kcoh_harvest_hook_gone(void);
+/* True if a hook of ours really fires, tried in vain on a logged slot of this VM. May sleep. */
+bool kcoh_harvest_canary(struct kvm *kvm);
 /* Dirty logging of a slot starts: cleans it if this VMM will send pages that no harvest returns. In an ioctl. */
 void kcoh_harvest_log_starts(struct kvm *kvm, const struct kvm_memory_slot *slot);
 
@@ -190,8 +236,15 @@ extern bool kcoh_enabled; /* parameter */
 bool kcoh_wanted(void);
 /* True if harvests of this VM (NULL: one without a record) are to be cleaned. */
 bool kcoh_cleaning(const struct kcoh_vm *vm);
+/* What the strategy says of clean-tainted and of hold. */
+bool kcoh_cleaning_tainted(const struct kcoh_vm *vm);
+bool kcoh_holding(const struct kcoh_vm *vm);
+/* Trapped writes a second that a VM may cost; 0: no bound. */
+u32 kcoh_trap_budget(void);
+/* An inconsistency: nothing is trapped or cleaned any more, and the log says why, once. Atomic. */
+void kcoh_step_aside(const char *why, const char *what);
 u32 kcoh_host_features(void); /* KCOH_HOST_* */
-u32 kcoh_state(void); /* enum kcoh_module_state */
+u32 kcoh_state(void); /* enum kcoh_module_state. May sleep. */
 
 /* dev.c: /dev/kcoh */
 int kcoh_dev_init(void);

@@ -5,7 +5,9 @@
  *   job.c      work that runs in a chosen thread before it is back in user mode or in the guest
  *   vm.c       the VMs and vCPUs that we keep something about
  *   trap.c     the trap on SCTLR_EL1 writes in dirty epochs
+ *   hold.c     keeping a vCPU from running on
  *   harvest.c  cleaning of what a harvest returns
+ *   taint.c    which pages need it, under strategy clean-tainted
  *   clean.c    the cache maintenance itself
  *   dev.c      /dev/kcoh
  *   vmfile.c   a VM as a file
@@ -18,6 +20,7 @@
 #include <asm/cpufeature.h>
 #include <asm/virt.h>
 #include <linux/module.h>
+#include <linux/workqueue.h>
 
 #include "kcoh.h"
 
@@ -28,7 +31,9 @@ struct kcoh_counters kcoh_count;
 
 bool kcoh_enabled = true;
 static bool observe;
+static uint trap_budget = 20000;
 static bool ready; /* init is complete: parameters act on VMs */
+static bool stepped_aside;
 static DEFINE_MUTEX(params_lock);
 
 static int enabled_set(const char *val, const struct kernel_param *kp)
@@ -37,6 +42,8 @@ static int enabled_set(const char *val, const struct kernel_param *kp)
 
 	mutex_lock(&params_lock);
 	err = param_set_bool(val, kp);
+	if (!err && kcoh_enabled)
+		WRITE_ONCE(stepped_aside, false); /* an operator who repaired it may try again */
 	if (!err && ready)
 		err = kcoh_trap_resync();
 	mutex_unlock(&params_lock);
@@ -53,6 +60,10 @@ MODULE_PARM_DESC(enabled,
 module_param(observe, bool, 0444);
 MODULE_PARM_DESC(observe,
 		 "1 traps in dirty epochs even where the CPU has S2FWB and nothing needs repair");
+
+module_param(trap_budget, uint, 0644);
+MODULE_PARM_DESC(trap_budget, "trapped register writes a second that a VM may cost; above, its "
+			      "trap is off for 5 s (0: no bound)");
 
 enum auto_strategy { AUTO_NONE, AUTO_CLEAN };
 static const char *const auto_names[] = { "none", "clean" };
@@ -98,7 +109,22 @@ bool kcoh_cleaning(const struct kcoh_vm *vm)
 		return false;
 	if (strategy == KCOH_STRATEGY_AUTO)
 		return READ_ONCE(auto_strategy) == AUTO_CLEAN;
-	return strategy == KCOH_STRATEGY_CLEAN;
+	return strategy != KCOH_STRATEGY_OBSERVE;
+}
+
+bool kcoh_cleaning_tainted(const struct kcoh_vm *vm)
+{
+	return READ_ONCE(vm->strategy) == KCOH_STRATEGY_CLEAN_TAINTED;
+}
+
+bool kcoh_holding(const struct kcoh_vm *vm)
+{
+	return READ_ONCE(vm->strategy) == KCOH_STRATEGY_HOLD && READ_ONCE(vm->may_hold);
+}
+
+u32 kcoh_trap_budget(void)
+{
+	return READ_ONCE(trap_budget);
 }
 
 u32 kcoh_host_features(void)
@@ -116,8 +142,38 @@ u32 kcoh_host_features(void)
 	return features;
 }
 
+static void stop_work(struct work_struct *work)
+{
+	kcoh_trap_resync();
+}
+
+static DECLARE_WORK(stop, stop_work);
+
+void kcoh_step_aside(const char *why, const char *what)
+{
+	WRITE_ONCE(kcoh_enabled, false);
+	if (cmpxchg(&stepped_aside, false, true))
+		return;
+	pr_err("%s (%s): stepping aside, nothing is trapped or cleaned; unload and load the "
+	       "module\n",
+	       why, what);
+	schedule_work(&stop);
+}
+
+/* A hook that somebody took out of the kernel's text does not fire, and nothing else would tell. */
+static void check_hooks(void)
+{
+	const struct kcoh_hook *gone = kcoh_harvest_hook_gone() ?: kcoh_trap_hook_gone();
+
+	if (gone && READ_ONCE(kcoh_enabled))
+		kcoh_step_aside("a hook was switched off", gone->name);
+}
+
 u32 kcoh_state(void)
 {
+	check_hooks();
+	if (READ_ONCE(stepped_aside))
+		return KCOH_MODULE_STEPPED_ASIDE;
 	if (!READ_ONCE(kcoh_enabled))
 		return KCOH_MODULE_DISABLED;
 	return kcoh_wanted() ? KCOH_MODULE_READY : KCOH_MODULE_NOT_NEEDED;
@@ -171,6 +227,7 @@ trap_exit:
 harvest_exit:
 	kcoh_harvest_stop();
 	kcoh_jobs_exit();
+	cancel_work_sync(&stop);
 	kcoh_trap_exit();
 	kcoh_harvest_exit();
 	return err;
@@ -183,6 +240,7 @@ static void __exit kcoh_exit(void)
 	kcoh_trap_stop();
 	kcoh_harvest_stop();
 	kcoh_jobs_exit();
+	cancel_work_sync(&stop);
 	kcoh_trap_exit();
 	kcoh_harvest_exit();
 }

@@ -97,8 +97,8 @@ TRACE_EVENT(kcoh_toggle,
 /* A harvest was cleaned, in the task that harvested, before it is back in user mode. */
 TRACE_EVENT(kcoh_harvest,
 	TP_PROTO(struct kvm *kvm, u32 slot_id, u64 protected, u64 cleaned, u64 absent,
-		 u64 no_ram, u64 unclean, u64 extra, u64 ns),
-	TP_ARGS(kvm, slot_id, protected, cleaned, absent, no_ram, unclean, extra, ns),
+		 u64 no_ram, u64 unclean, u64 extra, u64 untainted, u64 ns),
+	TP_ARGS(kvm, slot_id, protected, cleaned, absent, no_ram, unclean, extra, untainted, ns),
 	TP_STRUCT__entry(
 		__field(u64, protected)
 		__field(u64, cleaned)
@@ -106,6 +106,7 @@ TRACE_EVENT(kcoh_harvest,
 		__field(u64, no_ram)
 		__field(u64, unclean)
 		__field(u64, extra)
+		__field(u64, untainted)
 		__field(u64, ns)
 		__field(u32, vm)
 		__field(u32, slot_id)
@@ -117,14 +118,40 @@ TRACE_EVENT(kcoh_harvest,
 		__entry->no_ram = no_ram;
 		__entry->unclean = unclean;
 		__entry->extra = extra;
+		__entry->untainted = untainted;
 		__entry->ns = ns;
 		__entry->vm = kvm->userspace_pid;
 		__entry->slot_id = slot_id;
 	),
-	TP_printk("vm=%u slot=%u protected=%llu cleaned=%llu absent=%llu no_ram=%llu unclean=%llu extra=%llu ns=%llu",
+	TP_printk("vm=%u slot=%u protected=%llu cleaned=%llu absent=%llu no_ram=%llu unclean=%llu extra=%llu untainted=%llu ns=%llu",
 		  __entry->vm, __entry->slot_id, __entry->protected, __entry->cleaned,
 		  __entry->absent, __entry->no_ram, __entry->unclean,
-		  __entry->extra, __entry->ns)
+		  __entry->extra, __entry->untainted, __entry->ns)
+);
+
+/* A vCPU is held (held 1, ns: for how long at most) or released (held 0, ns: for how long it was); why: enum kcoh_hold_why. */
+TRACE_EVENT(kcoh_hold,
+	TP_PROTO(struct kvm_vcpu *vcpu, u32 held, u32 why, u64 ns),
+	TP_ARGS(vcpu, held, why, ns),
+	TP_STRUCT__entry(
+		__field(u64, ns)
+		__field(u32, vm)
+		__field(u32, vcpu)
+		__field(u32, held)
+		__field(u32, why)
+	),
+	TP_fast_assign(
+		__entry->ns = ns;
+		__entry->vm = vcpu->kvm->userspace_pid;
+		__entry->vcpu = vcpu->vcpu_idx;
+		__entry->held = held;
+		__entry->why = why;
+	),
+	TP_printk("vm=%u vcpu=%u %s why=%s ns=%llu", __entry->vm, __entry->vcpu,
+		  __entry->held ? "held" : "released",
+		  __print_symbolic(__entry->why, { 0, "toggle" }, { 1, "asked" }, { 2, "released" },
+				   { 3, "epoch-end" }, { 4, "deadline" }, { 5, "closed" }),
+		  __entry->ns)
 );
 
 /* A run of pages was cleaned and invalidated to the PoC; the maintenance is complete. */

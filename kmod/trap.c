@@ -14,7 +14,9 @@
  *   vCPU thread  guest writes SCTLR_EL1 -> KVM emulates, cleans, clears TVM -> on_toggle(): TVM set again
  *
  * Cost: nothing outside epochs. Inside, a trapped write costs the guest an exit (10-14 instructions become
- * 2100-3300), which a guest that switches address spaces notices.
+ * 2100-3300), which a guest that switches address spaces notices. A real edge costs more, for KVM cleans its whole
+ * stage 2 then. So there is a budget (parameter trap_budget) of trapped writes a second, of whatever register: a VM
+ * above it is disarmed, its windows are not seen from there on (blind), and REARM_MS later it is tried again.
  *
  * KVM's own use of the bit comes first. kvm_set_way_flush() takes TVM for 'I cleaned already' and skips its
  * stage-2 clean, so a bit that only we had set is cleared when that function is entered (KCOH_VCPU_OURS tells
@@ -26,12 +28,14 @@
 #include <asm/kvm_emulate.h>
 #include <linux/kvm_host.h>
 #include <linux/preempt.h>
+#include <linux/workqueue.h>
 
 #include "kcoh.h"
 #include "trace.h"
 
 #define ARM_WAIT_MS 100 /* a kick takes microseconds; more than this is a host in trouble */
 #define DISARM_WAIT_MS 250 /* at unload */
+#define REARM_MS 5000 /* a VM over its budget stays disarmed so long */
 #define TVM_BIT 26 /* HCR_EL2.TVM, Arm ARM D24.2.53 */
 
 static void tvm_set(struct kvm_vcpu *vcpu, struct kcoh_vcpu *record)
@@ -72,10 +76,13 @@ static void sync_vcpu(struct kcoh_job *job)
 	struct kcoh_vm *vm = kcoh_vm_held(job->kvm);
 	struct kcoh_vcpu *record = vm ? kcoh_vcpu_get(vm, vcpu) : NULL;
 	bool was_armed, arm;
+	u32 state;
 	u64 sctlr;
 
-	if (vm && !record)
+	if (vm && !record) {
 		atomic64_inc(&kcoh_count.no_memory);
+		kcoh_taint(vm);
+	}
 	if (!record || !is_own_thread(vcpu))
 		return; /* another thread took this vCPU over: on_run_thread() queued a job there */
 
@@ -90,9 +97,11 @@ static void sync_vcpu(struct kcoh_job *job)
 	}
 	sctlr = kcoh_vcpu_sctlr(vcpu);
 	WRITE_ONCE(record->sctlr, sctlr);
+	state = kcoh_cache_state(vcpu, sctlr);
+	if (state == KCOH_UNCACHED || state == KCOH_UNKNOWN)
+		kcoh_taint(vm);
 	if (arm || was_armed)
-		trace_kcoh_arm(vcpu, sctlr, kcoh_cache_state(vcpu, sctlr),
-			       arm ? KCOH_SRC_TRAP : KCOH_SRC_DISARM);
+		trace_kcoh_arm(vcpu, sctlr, state, arm ? KCOH_SRC_TRAP : KCOH_SRC_DISARM);
 	preempt_enable();
 
 	if (arm && !was_armed) {
@@ -161,6 +170,32 @@ static void vcpus_count(struct kcoh_vm *vm, struct kvm *kvm, u32 *ret_armed, u32
 	}
 }
 
+/* A window before the trap was set is seen by what it left: a vCPU that is still uncached, or not known to be cached. */
+static bool is_window_open(struct kcoh_vm *vm, struct kvm *kvm)
+{
+	struct kcoh_vcpu *record;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	bool open = false;
+	u32 state;
+
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		struct task_struct *task = kcoh_vcpu_task_get(vcpu);
+
+		if (!task)
+			continue; /* never run; on_run_thread() taints */
+		put_task_struct(task);
+		record = kcoh_vcpu_find(vm, vcpu);
+		preempt_disable();
+		state = kcoh_cache_state(vcpu, record && test_bit(KCOH_VCPU_ARMED, &record->flags) ?
+						       READ_ONCE(record->sctlr) :
+						       kcoh_vcpu_sctlr(vcpu));
+		preempt_enable();
+		open |= state == KCOH_UNCACHED || state == KCOH_UNKNOWN;
+	}
+	return open;
+}
+
 /*
  * The event of a start is a promise: no vCPU enters the guest without the trap from here on. Where that
  * cannot be said (no memory, a vCPU that does not leave the guest) there is no event, and the reader, who
@@ -172,13 +207,19 @@ static void epoch_start(struct kcoh_vm *vm, struct kvm *kvm, const struct logged
 	bool all, settled;
 
 	atomic64_inc(&kcoh_count.epochs);
+	if (!kcoh_harvest_canary(kvm))
+		kcoh_step_aside("a hook does not fire", "kvm_arch_sync_dirty_log");
 	if (!kcoh_wanted())
 		return;
+	WRITE_ONCE(vm->tainted, false);
 	WRITE_ONCE(vm->armed, true);
 	all = sync_vcpus(kvm);
 	settled = kcoh_jobs_settle(kvm, ARM_WAIT_MS);
 	if (!settled)
 		atomic64_inc(&kcoh_count.arm_late);
+	if (is_window_open(vm, kvm))
+		kcoh_taint(vm);
+	WRITE_ONCE(vm->watched, all && settled);
 	vcpus_count(vm, kvm, &armed, &pending);
 	if (all && settled)
 		trace_kcoh_epoch(kvm, logged->pages, logged->total, 1,
@@ -189,9 +230,12 @@ static void epoch_end(struct kcoh_vm *vm, struct kvm *kvm, const struct logged *
 {
 	u32 armed, pending;
 
+	kcoh_hold_release(vm, kvm, KCOH_HOLD_EPOCH_END);
 	kcoh_vmfile_epoch_ended(vm);
-	if (!READ_ONCE(vm->armed))
+	if (!READ_ONCE(vm->armed) && !vm->over_budget)
 		return;
+	vm->over_budget = false;
+	WRITE_ONCE(vm->watched, false);
 	WRITE_ONCE(vm->armed, false);
 	sync_vcpus(kvm);
 	vcpus_count(vm, kvm, &armed, &pending);
@@ -200,15 +244,27 @@ static void epoch_end(struct kcoh_vm *vm, struct kvm *kvm, const struct logged *
 }
 
 /* Its harvests are complete from here on, if they are cleaned. */
-static void slot_starts(struct kcoh_vm *vm, u32 slot_id)
+static void slot_starts(struct kcoh_vm *vm, struct kvm *kvm, u32 slot_id)
 {
 	struct kcoh_slot *slot = kcoh_slot_get(vm, slot_id);
+	const struct kvm_memory_slot *memslot;
+	u64 base_gfn = 0, pages = 0;
+	int idx;
 
-	if (slot)
-		WRITE_ONCE(slot->stale, !kcoh_cleaning(vm));
-	else
-		atomic64_inc(
-			&kcoh_count.no_memory); /* its first harvest then cleans the whole slot */
+	if (!slot) {
+		atomic64_inc(&kcoh_count.no_memory);
+		return; /* its first harvest then cleans the whole slot */
+	}
+	WRITE_ONCE(slot->stale, !kcoh_cleaning(vm));
+	idx = srcu_read_lock(&kvm->srcu);
+	memslot = id_to_memslot(kvm_memslots(kvm), slot_id);
+	if (memslot) {
+		base_gfn = memslot->base_gfn;
+		pages = memslot->npages;
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	if (pages)
+		kcoh_taint_slot_starts(vm, slot, base_gfn, pages);
 }
 
 /* Job in the thread whose ioctl changed a memslot; arg: 1 + the id of a slot whose logging started. */
@@ -226,7 +282,7 @@ static void sync_epoch(struct kcoh_job *job)
 		return;
 	}
 	if (job->arg)
-		slot_starts(vm, job->arg - 1);
+		slot_starts(vm, kvm, job->arg - 1);
 	mutex_lock(&vm->lock);
 	if (epoch && !vm->epoch)
 		epoch_start(vm, kvm, &logged);
@@ -236,6 +292,18 @@ static void sync_epoch(struct kcoh_job *job)
 	mutex_unlock(&vm->lock);
 }
 
+/* What was seen of a slot's pages is no more true: it is gone, elsewhere, other memory, or not logged any more. */
+static void slot_ends(struct kcoh_vm *vm, const struct kvm_memory_slot *old,
+		      const struct kvm_memory_slot *new)
+{
+	struct kcoh_slot *slot = kcoh_slot_find(vm, old->id);
+
+	if (slot &&
+	    (!new || !(new->flags &KVM_MEM_LOG_DIRTY_PAGES) || new->base_gfn != old->base_gfn ||
+	     new->npages != old->npages || new->userspace_addr != old->userspace_addr))
+		kcoh_taint_slot_ends(slot);
+}
+
 /* kvm_arch_commit_memory_region(kvm, old, new, change), in the ioctl, kvm->slots_lock held. */
 static void on_commit(const struct kcoh_hook_args *args)
 {
@@ -243,20 +311,22 @@ static void on_commit(const struct kcoh_hook_args *args)
 	const struct kvm_memory_slot *old = (void *)args->arg[1], *new = (void *)args->arg[2];
 	u32 was = old ? old->flags : 0, now = new ? new->flags : 0;
 	bool starts = now & ~was & KVM_MEM_LOG_DIRTY_PAGES;
-	bool known;
+	struct kcoh_vm *vm;
 
 	if (starts)
 		kcoh_harvest_log_starts(kvm, new);
 	rcu_read_lock();
-	known = kcoh_vm_find(kvm);
+	vm = kcoh_vm_find(kvm);
+	if (vm && old)
+		slot_ends(vm, old, new);
 	rcu_read_unlock();
 	/* Once a VM is known, any change of its layout may be an edge. */
-	if (known || ((was ^ now) & KVM_MEM_LOG_DIRTY_PAGES))
+	if (vm || ((was ^ now) & KVM_MEM_LOG_DIRTY_PAGES))
 		kcoh_job_queue(current, kvm, NULL, starts ? new->id + 1 : 0, sync_epoch);
 }
 
-/* True if this VM is armed: a vCPU of it that comes by needs a look. */
-static bool is_armed(struct kvm *kvm)
+/* True if this VM is armed: a vCPU of it comes by whose caches are, or may be, off, and needs a look. */
+static bool is_armed_then_taint(struct kvm *kvm)
 {
 	struct kcoh_vm *vm;
 	bool armed;
@@ -264,6 +334,8 @@ static bool is_armed(struct kvm *kvm)
 	rcu_read_lock();
 	vm = kcoh_vm_find(kvm);
 	armed = vm && READ_ONCE(vm->armed);
+	if (armed)
+		kcoh_taint(vm);
 	rcu_read_unlock();
 	return armed;
 }
@@ -273,7 +345,7 @@ static void on_run_thread(const struct kcoh_hook_args *args)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)args->arg[0];
 
-	if (is_armed(vcpu->kvm))
+	if (is_armed_then_taint(vcpu->kvm))
 		kcoh_job_queue(current, vcpu->kvm, vcpu, 0, sync_vcpu);
 }
 
@@ -282,7 +354,7 @@ static void look_again(struct kvm_vcpu *vcpu)
 {
 	struct task_struct *task;
 
-	if (!is_armed(vcpu->kvm))
+	if (!is_armed_then_taint(vcpu->kvm))
 		return;
 	task = kcoh_vcpu_task_get(vcpu);
 	if (!task)
@@ -333,6 +405,8 @@ static void on_set_way(const struct kcoh_hook_args *args)
 	rcu_read_lock();
 	vm = kcoh_vm_find(vcpu->kvm);
 	record = vm ? kcoh_vcpu_find(vm, vcpu) : NULL;
+	if (vm)
+		kcoh_taint(vm);
 	if (record && test_bit(KCOH_VCPU_OURS, &record->flags)) {
 		tvm_give_back(vcpu, record); /* KVM cleans now and sets it for itself */
 		atomic64_inc(&kcoh_count.set_way_yields);
@@ -351,6 +425,83 @@ static void on_release(const struct kcoh_hook_args *args)
 	const struct file *file = (const struct file *)args->arg[1];
 
 	kcoh_jobs_abandon(file->private_data);
+}
+
+static void rearm_work(struct work_struct *work);
+static DECLARE_DELAYED_WORK(rearm, rearm_work);
+
+/* Job in a vCPU's thread: its VM trapped too often. */
+static void over_budget(struct kcoh_job *job)
+{
+	struct kcoh_vm *vm = kcoh_vm_held(job->kvm);
+
+	if (!vm)
+		return;
+	mutex_lock(&vm->lock);
+	if (READ_ONCE(vm->armed)) {
+		kcoh_taint(vm);
+		WRITE_ONCE(vm->watched, false);
+		WRITE_ONCE(vm->armed, false);
+		WRITE_ONCE(vm->over_budget, true);
+		vm->rearm_ns = ktime_get_ns() + REARM_MS * (u64)NSEC_PER_MSEC;
+		atomic64_inc(&kcoh_count.over_budget);
+		sync_vcpus(job->kvm);
+		schedule_delayed_work(&rearm, msecs_to_jiffies(REARM_MS));
+	}
+	mutex_unlock(&vm->lock);
+}
+
+static void vm_rearm(struct kcoh_vm *vm, struct kvm *kvm)
+{
+	mutex_lock(&vm->lock);
+	if (vm->over_budget && kcoh_wanted() && ktime_get_ns() >= vm->rearm_ns) {
+		atomic_set(&vm->budget_used, 0);
+		WRITE_ONCE(vm->over_budget, false);
+		WRITE_ONCE(vm->armed, true);
+		sync_vcpus(kvm);
+	} else if (vm->over_budget) {
+		schedule_delayed_work(&rearm, msecs_to_jiffies(REARM_MS));
+	}
+	mutex_unlock(&vm->lock);
+}
+
+static void rearm_work(struct work_struct *work)
+{
+	if (kcoh_vm_each(vm_rearm))
+		schedule_delayed_work(&rearm, msecs_to_jiffies(REARM_MS));
+}
+
+/* Counts a trapped write; true if it is one too many of this second. */
+static bool budget_is_spent(struct kcoh_vm *vm)
+{
+	u64 now = ktime_get_ns();
+	u32 budget = kcoh_trap_budget();
+
+	if (now - READ_ONCE(vm->budget_from_ns) >= NSEC_PER_SEC) {
+		WRITE_ONCE(vm->budget_from_ns, now);
+		atomic_set(&vm->budget_used, 0);
+	}
+	return budget && atomic_inc_return(&vm->budget_used) > budget;
+}
+
+/* A trapped write of an armed vCPU, in its thread, preemption off. RCU read lock held. */
+static void on_trap(struct kcoh_vm *vm, struct kvm_vcpu *vcpu, struct kcoh_vcpu *record, bool was,
+		    bool now)
+{
+	atomic64_inc(&kcoh_count.traps);
+	if (!now)
+		kcoh_taint(vm);
+	if (!READ_ONCE(vm->armed)) {
+		if (now)
+			clear_bit(KCOH_VCPU_OURS, &record->flags);
+		return;
+	}
+	/* With caches on KVM took TVM back, whoever had set it: from here on it is ours. */
+	tvm_set(vcpu, record);
+	if (was && !now && kcoh_holding(vm))
+		kcoh_hold_vcpu(vcpu, record, READ_ONCE(vm->hold_ms), KCOH_HOLD_TOGGLE);
+	if (budget_is_spent(vm))
+		kcoh_job_queue(current, vcpu->kvm, NULL, 0, over_budget);
 }
 
 /* Tracepoint kvm_toggle_cache, after KVM did its part, in the vCPU's thread: every trapped write. */
@@ -375,13 +526,8 @@ static void on_toggle(void *data, unsigned long pc, bool was, bool now)
 	vm = kcoh_vm_find(vcpu->kvm);
 	record = vm ? kcoh_vcpu_find(vm, vcpu) : NULL;
 	if (record && test_bit(KCOH_VCPU_ARMED, &record->flags)) {
-		atomic64_inc(&kcoh_count.traps);
 		WRITE_ONCE(record->sctlr, sctlr);
-		/* With caches on KVM took TVM back, whoever had set it: from here on it is ours. */
-		if (READ_ONCE(vm->armed))
-			tvm_set(vcpu, record);
-		else if (now)
-			clear_bit(KCOH_VCPU_OURS, &record->flags);
+		on_trap(vm, vcpu, record, was, now);
 	}
 	rcu_read_unlock();
 out:
@@ -400,43 +546,24 @@ static struct kcoh_hook hooks[] = {
 };
 static struct tracepoint *toggle_tp;
 
-static void hooks_detach(void)
-{
-	int i = ARRAY_SIZE(hooks);
-
-	while (i--)
-		kcoh_hook_detach(&hooks[i]);
-}
-
-static int hooks_attach(void)
-{
-	int i, err;
-
-	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-		err = kcoh_hook_attach(&hooks[i]);
-		if (err) {
-			pr_err("cannot hook %s on this kernel (%d)\n", hooks[i].name, err);
-			hooks_detach();
-			return err;
-		}
-	}
-	return 0;
-}
-
 u64 kcoh_trap_misses(void)
 {
-	u64 missed = 0;
-	int i;
+	return kcoh_hooks_missed(hooks, ARRAY_SIZE(hooks));
+}
 
-	for (i = 0; i < ARRAY_SIZE(hooks); i++)
-		missed += kcoh_hook_missed(&hooks[i]);
-	return missed;
+const struct kcoh_hook *kcoh_trap_hook_gone(void)
+{
+	return kcoh_hooks_gone(hooks, ARRAY_SIZE(hooks));
 }
 
 static void vm_resync(struct kcoh_vm *vm, struct kvm *kvm)
 {
 	mutex_lock(&vm->lock);
-	if (READ_ONCE(vm->armed) != (vm->epoch && kcoh_wanted())) {
+	if (!kcoh_wanted())
+		kcoh_hold_release(vm, kvm, KCOH_HOLD_CLOSED);
+	if (READ_ONCE(vm->armed) != (vm->epoch && !vm->over_budget && kcoh_wanted())) {
+		kcoh_taint(vm);
+		WRITE_ONCE(vm->watched, false);
 		WRITE_ONCE(vm->armed, !vm->armed);
 		sync_vcpus(kvm);
 	}
@@ -465,7 +592,7 @@ int kcoh_trap_init(void)
 	err = tracepoint_probe_register(toggle_tp, on_toggle, NULL);
 	if (err)
 		return err;
-	err = hooks_attach();
+	err = kcoh_hooks_attach(hooks, ARRAY_SIZE(hooks));
 	if (err) {
 		tracepoint_probe_unregister(toggle_tp, on_toggle, NULL);
 		tracepoint_synchronize_unregister();
@@ -482,7 +609,7 @@ void kcoh_trap_stop(void)
 	kcoh_trap_resync();
 	kcoh_vm_each(vm_settle);
 	tracepoint_probe_unregister(toggle_tp, on_toggle, NULL);
-	hooks_detach();
+	kcoh_hooks_detach(hooks, ARRAY_SIZE(hooks));
 	tracepoint_synchronize_unregister();
 }
 
@@ -491,6 +618,7 @@ void kcoh_trap_exit(void)
 {
 	s64 left = atomic64_read(&kcoh_count.vcpus_armed);
 
+	cancel_delayed_work_sync(&rearm);
 	if (left)
 		pr_info("%lld sleeping vCPUs keep the trap until KVM takes it at their next "
 			"trapped write\n",

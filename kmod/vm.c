@@ -46,8 +46,10 @@ static void vm_free(struct kcoh_vm *vm)
 	xa_for_each(&vm->vcpus, i, vcpu)
 		kfree(vcpu);
 	xa_destroy(&vm->vcpus);
-	xa_for_each(&vm->slots, i, slot)
+	xa_for_each(&vm->slots, i, slot) {
+		kcoh_taint_slot_ends(slot);
 		kfree(slot);
+	}
 	xa_destroy(&vm->slots);
 	kvfree(vm->journal);
 	kfree(vm);

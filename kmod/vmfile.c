@@ -15,30 +15,112 @@
 
 #include "kcoh.h"
 
-static long vm_strategy(struct kcoh_vm *vm, const struct kcoh_vm_strategy __user *user)
+static int strategy_check(const struct kcoh_vm_strategy *strategy)
+{
+	bool hold = strategy->strategy == KCOH_STRATEGY_HOLD;
+
+	if (strategy->flags || strategy->pad || hold != !!strategy->hold_ms ||
+	    strategy->hold_ms > KCOH_HOLD_MAX_MS)
+		return -EINVAL;
+	switch (strategy->strategy) {
+	case KCOH_STRATEGY_OBSERVE:
+	case KCOH_STRATEGY_CLEAN:
+	case KCOH_STRATEGY_CLEAN_TAINTED:
+	case KCOH_STRATEGY_HOLD:
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+/* No vCPU of this VM is held any more, and none can be. kvm: NULL if it is dead. kcoh_vm.lock held. */
+static void holds_end(struct kcoh_vm *vm, struct kvm *kvm, u32 why)
+{
+	if (kvm)
+		kcoh_hold_release(vm, kvm, why);
+	kcoh_hold_disallow(vm);
+}
+
+static long vm_strategy(struct kcoh_vm *vm, struct kvm *kvm,
+			const struct kcoh_vm_strategy __user *user)
 {
 	struct kcoh_vm_strategy strategy;
+	int err;
 
 	if (copy_from_user(&strategy, user, sizeof(strategy)))
 		return -EFAULT;
-	if (strategy.flags)
-		return -EINVAL;
-	if (strategy.strategy != KCOH_STRATEGY_OBSERVE && strategy.strategy != KCOH_STRATEGY_CLEAN)
-		return -EOPNOTSUPP;
+	err = strategy_check(&strategy);
+	if (err)
+		return err;
 	mutex_lock(&vm->lock);
-	WRITE_ONCE(vm->strategy, strategy.strategy);
+	if (strategy.strategy == KCOH_STRATEGY_HOLD) {
+		err = kcoh_hold_allow(vm);
+		WRITE_ONCE(vm->hold_ms, strategy.hold_ms);
+	} else if (vm->strategy == KCOH_STRATEGY_HOLD) {
+		holds_end(vm, kvm, KCOH_HOLD_RELEASED);
+	}
+	if (!err)
+		WRITE_ONCE(vm->strategy, strategy.strategy);
 	mutex_unlock(&vm->lock);
+	return err;
+}
+
+static int hold_one(struct kvm_vcpu *vcpu, struct kcoh_vm *vm, u32 ms)
+{
+	struct kcoh_vcpu *record = kcoh_vcpu_get(vm, vcpu);
+
+	if (!record)
+		return -ENOMEM;
+	if (ms)
+		return kcoh_hold_vcpu(vcpu, record, ms, KCOH_HOLD_ASKED);
+	kcoh_hold_release_vcpu(vcpu, record, KCOH_HOLD_RELEASED);
 	return 0;
 }
 
-static u32 vcpus_armed(struct kcoh_vm *vm)
+static int hold_vcpus(struct kcoh_vm *vm, struct kvm *kvm, const struct kcoh_vm_hold *hold)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	int err = 0;
+
+	if (hold->index != KCOH_ALL_VCPUS) {
+		vcpu = kvm_get_vcpu(kvm, hold->index);
+		return vcpu ? hold_one(vcpu, vm, hold->ms) : -ENOENT;
+	}
+	kvm_for_each_vcpu(i, vcpu, kvm)
+		err = hold_one(vcpu, vm, hold->ms) ?: err;
+	return err;
+}
+
+static long vm_hold(struct kcoh_vm *vm, struct kvm *kvm, const struct kcoh_vm_hold __user *user,
+		    bool release)
+{
+	struct kcoh_vm_hold hold;
+	int err = 0;
+
+	if (copy_from_user(&hold, user, sizeof(hold)))
+		return -EFAULT;
+	if (release != !hold.ms || hold.ms > KCOH_HOLD_MAX_MS)
+		return -EINVAL;
+	if (!release && !READ_ONCE(kcoh_enabled))
+		return -EOPNOTSUPP;
+	mutex_lock(&vm->lock);
+	if (!release)
+		err = kcoh_hold_allow(vm);
+	if (!err)
+		err = hold_vcpus(vm, kvm, &hold);
+	mutex_unlock(&vm->lock);
+	return err;
+}
+
+static u32 vcpus_with(struct kcoh_vm *vm, unsigned int bit)
 {
 	struct kcoh_vcpu *vcpu;
 	unsigned long i;
 	u32 n = 0;
 
 	xa_for_each(&vm->vcpus, i, vcpu)
-		n += test_bit(KCOH_VCPU_ARMED, &vcpu->flags);
+		n += test_bit(bit, &vcpu->flags);
 	return n;
 }
 
@@ -48,8 +130,11 @@ static long vm_status(struct kcoh_vm *vm, struct kvm *kvm, struct kcoh_vm_status
 		.epoch = READ_ONCE(vm->epoch),
 		.armed = READ_ONCE(vm->armed),
 		.vcpus = atomic_read(&kvm->online_vcpus),
-		.vcpus_armed = vcpus_armed(vm),
+		.vcpus_armed = vcpus_with(vm, KCOH_VCPU_ARMED),
 		.cleaning = kcoh_cleaning(vm),
+		.held = vcpus_with(vm, KCOH_VCPU_HELD),
+		.tainted = READ_ONCE(vm->tainted),
+		.over_budget = READ_ONCE(vm->over_budget),
 		.harvests = atomic64_read(&vm->harvests),
 		.pages_protected = atomic64_read(&vm->pages_protected),
 		.pages_cleaned = atomic64_read(&vm->pages_cleaned),
@@ -57,6 +142,7 @@ static long vm_status(struct kcoh_vm *vm, struct kvm *kvm, struct kcoh_vm_status
 		.pages_no_ram = atomic64_read(&vm->pages_no_ram),
 		.pages_unclean = atomic64_read(&vm->pages_unclean),
 		.pages_extra = atomic64_read(&vm->pages_extra),
+		.pages_untainted = atomic64_read(&vm->pages_untainted),
 		.journal_lost = atomic64_read(&vm->journal_lost),
 	};
 
@@ -85,6 +171,7 @@ static void vcpu_look(struct kvm_vcpu *vcpu, const struct kcoh_vcpu *record,
 
 	ret->loaded = READ_ONCE(vcpu->cpu) != -1;
 	ret->armed = record && test_bit(KCOH_VCPU_ARMED, &record->flags);
+	ret->held = record && test_bit(KCOH_VCPU_HELD, &record->flags);
 	if (!task) {
 		ret->state = KCOH_OFF; /* never run */
 		return;
@@ -103,7 +190,7 @@ static long vm_vcpu(struct kcoh_vm *vm, struct kvm *kvm, struct kcoh_vm_vcpu __u
 
 	if (copy_from_user(&view, user, sizeof(view)))
 		return -EFAULT;
-	if (view.state || view.armed || view.loaded || view.sctlr)
+	if (view.state || view.armed || view.loaded || view.sctlr || view.held || view.pad)
 		return -EINVAL;
 	vcpu = kvm_get_vcpu(kvm, view.index);
 	if (!vcpu)
@@ -127,7 +214,7 @@ static long vm_do(struct kcoh_vm *vm, struct kvm *kvm, unsigned int cmd, void __
 {
 	switch (cmd) {
 	case KCOH_VM_STRATEGY:
-		return vm_strategy(vm, arg);
+		return vm_strategy(vm, kvm, arg);
 	case KCOH_VM_STATUS:
 		return vm_status(vm, kvm, arg);
 	case KCOH_VM_CLEAN:
@@ -138,6 +225,10 @@ static long vm_do(struct kcoh_vm *vm, struct kvm *kvm, unsigned int cmd, void __
 		return vm_vcpu(vm, kvm, arg);
 	case KCOH_VM_JOURNAL:
 		return vm_journal(vm, arg);
+	case KCOH_VM_HOLD:
+		return vm_hold(vm, kvm, arg, false);
+	case KCOH_VM_RELEASE:
+		return vm_hold(vm, kvm, arg, true);
 	default:
 		return -ENOTTY;
 	}
@@ -185,8 +276,10 @@ void kcoh_vmfile_epoch_ended(struct kcoh_vm *vm)
 static int vmfile_release(struct inode *inode, struct file *file)
 {
 	struct kcoh_vm *vm = file->private_data;
+	struct kvm *kvm = kcoh_vm_enter(vm);
 
 	mutex_lock(&vm->lock);
+	holds_end(vm, kvm, KCOH_HOLD_CLOSED);
 	vm->linger = vm->epoch;
 	if (!vm->linger)
 		WRITE_ONCE(vm->strategy, KCOH_STRATEGY_AUTO);
@@ -194,6 +287,8 @@ static int vmfile_release(struct inode *inode, struct file *file)
 	kcoh_journal_resize(vm, 0);
 	kcoh_vm_disown(vm);
 	kcoh_vm_unref(vm);
+	if (kvm)
+		kvm_put_kvm(kvm);
 	return 0;
 }
 

@@ -191,6 +191,16 @@ enum kcoh_strategy {
 	KCOH_STRATEGY_RETRY = 6,
 };
 
+/* Why a vCPU is held, and why it is no more: tracepoint kcoh:kcoh_hold. */
+enum kcoh_hold_why {
+	KCOH_HOLD_TOGGLE = 0, /* held: it turned its caches off under strategy hold */
+	KCOH_HOLD_ASKED = 1, /* held: KCOH_VM_HOLD */
+	KCOH_HOLD_RELEASED = 2, /* released: KCOH_VM_RELEASE, or another strategy */
+	KCOH_HOLD_EPOCH_END = 3, /* released */
+	KCOH_HOLD_DEADLINE = 4, /* released */
+	KCOH_HOLD_CLOSED = 5, /* released: the file was closed, or the module switched off */
+};
+
 enum kcoh_guard {
 	KCOH_GUARD_WARN = 0, /* says what it would have done, blocks nothing */
 	KCOH_GUARD_ENFORCE = 1,

@@ -26,7 +26,8 @@ enum kcoh_module_state {
 	KCOH_MODULE_READY = 0, /* watches epochs, arms them */
 	KCOH_MODULE_NOT_NEEDED = 1, /* the host has S2FWB: arms nothing */
 	KCOH_MODULE_DISABLED = 2, /* parameter enabled=0 */
-	KCOH_MODULE_STEPPED_ASIDE = 3, /* an inconsistency was found; see the kernel log */
+	KCOH_MODULE_STEPPED_ASIDE =
+		3, /* a hook does not fire: nothing is cleaned or trapped; see the kernel log */
 };
 
 /* Counters since load. They only grow. */
@@ -38,7 +39,7 @@ struct kcoh_stats {
 	__u64 toggles; /* real edges of SCTLR_EL1.M && .C seen, armed or not */
 	__u64 set_way; /* set/way operations seen */
 	__u64 set_way_yields; /* of them, with TVM cleared first so that KVM cleans */
-	__u64 hook_misses; /* hooks that did not run although their function did */
+	__u64 hook_misses; /* hooks that did not run although their function did; the next harvest cleans whole slots */
 	__u64 arm_late; /* vCPUs not armed within the wait at an epoch's start */
 	__u64 no_memory; /* arming that failed for want of memory */
 	__u64 harvests; /* ioctls whose pages were cleaned */
@@ -50,6 +51,10 @@ struct kcoh_stats {
 	__u64 pages_extra; /* cleaned besides: whole slots, and what a stopped VM's dirty log returned */
 	__u64 pages_marked; /* of pages_unclean, marked dirty again */
 	__u64 whole_slots; /* cleaned whole, because what was noted did not fit */
+	__u64 pages_untainted; /* left alone by strategy clean-tainted: no window since they were last cleaned */
+	__u64 over_budget; /* VMs disarmed because their guest wrote trapped registers too often */
+	__u64 holds; /* vCPUs held */
+	__u64 hold_breaks; /* times a held vCPU's thread was taken out of its sleep by a signal */
 	__u64 vms; /* VMs known now (the one gauge) */
 	__u64 vcpus_armed; /* vCPUs with our TVM now (gauge) */
 };
@@ -70,10 +75,19 @@ struct kcoh_vm_open {
 	__u32 flags; /* 0 */
 };
 
+/*
+ * What is done to a VM in a dirty epoch. OBSERVE: nothing. CLEAN: every harvested page is cleaned. CLEAN_TAINTED: only
+ * those that may have been written around the caches since they were last cleaned (Non-cacheable mappings of a guest
+ * with its MMU on are not seen, so not covered). HOLD: CLEAN, and a vCPU that turns its MMU or data cache off
+ * sleeps before its next instruction until the epoch ends or hold_ms have passed. Others: -EOPNOTSUPP.
+ */
 struct kcoh_vm_strategy {
-	__u32 strategy; /* enum kcoh_strategy: OBSERVE or CLEAN; others -EOPNOTSUPP */
+	__u32 strategy; /* enum kcoh_strategy */
 	__u32 flags; /* 0 */
+	__u32 hold_ms; /* HOLD: 1 to KCOH_HOLD_MAX_MS; else 0 */
+	__u32 pad; /* 0 */
 };
+#define KCOH_HOLD_MAX_MS 600000u
 
 /* Of one VM, since its first epoch or the opening of its file. */
 struct kcoh_vm_status {
@@ -82,7 +96,9 @@ struct kcoh_vm_status {
 	__u32 vcpus; /* online */
 	__u32 vcpus_armed;
 	__u32 cleaning; /* 1: its harvests are cleaned */
-	__u32 pad;
+	__u32 held; /* vCPUs held now */
+	__u32 tainted; /* 1: a window was open in this epoch, or may have been */
+	__u32 over_budget; /* 1: disarmed until the guest calms down: windows are not seen */
 	__u64 harvests;
 	__u64 pages_protected; /* write-protected by harvests */
 	__u64 pages_cleaned;
@@ -90,6 +106,7 @@ struct kcoh_vm_status {
 	__u64 pages_no_ram;
 	__u64 pages_unclean;
 	__u64 pages_extra;
+	__u64 pages_untainted; /* left alone by strategy CLEAN_TAINTED */
 	__u64 journal_lost; /* entries that found the journal full */
 };
 
@@ -109,7 +126,21 @@ struct kcoh_vm_vcpu {
 	__u32 armed; /* out: 1 if edges are seen */
 	__u32 loaded; /* out: 1 if it runs right now: state and sctlr are then those of its last exit or edge */
 	__u64 sctlr; /* out: SCTLR_EL1 */
+	__u32 held; /* out: 1 if it is held */
+	__u32 pad; /* 0 */
 };
+
+/*
+ * Keeps a vCPU from running guest instructions for a while: KCOH_VM_HOLD, until the deadline, KCOH_VM_RELEASE or the
+ * closing of the file. Its thread sleeps inside KVM_RUN, interruptibly: whatever user space does with
+ * it (QMP stop, system_reset, gdb, SIGSTOP, SIGKILL) works as ever, and the next KVM_RUN sleeps again. A second
+ * hold replaces the first one's deadline. -EINVAL for a deadline out of range, -ENOENT for no such vCPU.
+ */
+struct kcoh_vm_hold {
+	__u32 index; /* vcpu_idx, or KCOH_ALL_VCPUS */
+	__u32 ms; /* HOLD: deadline from now, 1 to KCOH_HOLD_MAX_MS; RELEASE: 0 */
+};
+#define KCOH_ALL_VCPUS (~0u)
 
 /*
  * The journal: which pages were cleaned, when. Off until KCOH_VM_JOURNAL gives it room (entries, a power of two up to
@@ -132,5 +163,7 @@ struct kcoh_journal_entry {
 #define KCOH_VM_MARK_DIRTY _IOWR('k', 0x93, struct kcoh_vm_range)
 #define KCOH_VM_VCPU _IOWR('k', 0x94, struct kcoh_vm_vcpu)
 #define KCOH_VM_JOURNAL _IOW('k', 0x95, __u32)
+#define KCOH_VM_HOLD _IOW('k', 0x96, struct kcoh_vm_hold)
+#define KCOH_VM_RELEASE _IOW('k', 0x97, struct kcoh_vm_hold)
 
 #endif

@@ -31,18 +31,22 @@ struct kcoh_hook_args {
 struct kcoh_hook {
 	const char *name;
 	void (*fn)(const struct kcoh_hook_args *args);
+	bool optional; /* a kernel without this function has no need of the hook */
 
+	unsigned long addr;
 	struct ftrace_ops ops;
 	struct kprobe kp;
 	enum { KCOH_HOOK_OFF, KCOH_HOOK_FTRACE, KCOH_HOOK_KPROBE } method;
 };
 
-/* Attaches a hook; 0, or a negative errno (-ENOENT: this kernel has no such function). May sleep. */
-int kcoh_hook_attach(struct kcoh_hook *hook);
-/* Detaches it if attached; fn does not run any more afterwards. May sleep. */
-void kcoh_hook_detach(struct kcoh_hook *hook);
-/* How often the function ran without fn, as far as the kernel tells (kprobes only). */
-unsigned long kcoh_hook_missed(const struct kcoh_hook *hook);
+/* Attaches all hooks, or none and says which one failed. 0 or a negative errno. May sleep. */
+int kcoh_hooks_attach(struct kcoh_hook *hooks, int n);
+/* Detaches those that are attached, last first; no fn runs any more afterwards. May sleep. */
+void kcoh_hooks_detach(struct kcoh_hook *hooks, int n);
+/* How often their functions ran without fn, as far as the kernel tells (kprobes only). */
+u64 kcoh_hooks_missed(const struct kcoh_hook *hooks, int n);
+/* The first hook whose call or breakpoint is gone from the kernel's text, so that it cannot fire; NULL: none. */
+const struct kcoh_hook *kcoh_hooks_gone(const struct kcoh_hook *hooks, int n);
 
 /* The address of a function that is not exported; 0 if there is none. May sleep. */
 unsigned long kcoh_symbol_find(const char *name);

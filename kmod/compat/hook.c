@@ -4,8 +4,13 @@
  *
  * ftrace first: it costs a call, and with FTRACE_OPS_FL_PERMANENT nobody can switch it off under us by
  * kernel.ftrace_enabled. Where it is not to be had, a kprobe at the same place, which costs a trap and can
- * miss (nmissed) or be disarmed through debugfs; kcoh_hook_missed() tells.
+ * miss (nmissed) or be disarmed through debugfs; kcoh_hooks_missed() and kcoh_hooks_gone() tell.
  */
+#define pr_fmt(fmt) "kcoh: " fmt
+
+#include <asm/brk-imm.h>
+#include <asm/insn.h>
+#include <linux/printk.h>
 #include <linux/string.h>
 
 #include "compat.h"
@@ -80,14 +85,14 @@ static int hook_attach_kprobe(struct kcoh_hook *hook)
 	return register_kprobe(&hook->kp);
 }
 
-int kcoh_hook_attach(struct kcoh_hook *hook)
+static int hook_attach(struct kcoh_hook *hook)
 {
-	unsigned long addr = kcoh_symbol_find(hook->name);
 	int err;
 
-	if (!addr)
+	hook->addr = kcoh_symbol_find(hook->name);
+	if (!hook->addr)
 		return -ENOENT;
-	if (!hook_attach_ftrace(hook, addr)) {
+	if (!hook_attach_ftrace(hook, hook->addr)) {
 		hook->method = KCOH_HOOK_FTRACE;
 		return 0;
 	}
@@ -97,7 +102,7 @@ int kcoh_hook_attach(struct kcoh_hook *hook)
 	return err;
 }
 
-void kcoh_hook_detach(struct kcoh_hook *hook)
+static void hook_detach(struct kcoh_hook *hook)
 {
 	switch (hook->method) {
 	case KCOH_HOOK_FTRACE:
@@ -113,7 +118,62 @@ void kcoh_hook_detach(struct kcoh_hook *hook)
 	hook->method = KCOH_HOOK_OFF;
 }
 
-unsigned long kcoh_hook_missed(const struct kcoh_hook *hook)
+int kcoh_hooks_attach(struct kcoh_hook *hooks, int n)
 {
-	return hook->method == KCOH_HOOK_KPROBE ? hook->kp.nmissed : 0;
+	int i, err;
+
+	for (i = 0; i < n; i++) {
+		err = hook_attach(&hooks[i]);
+		if (err == -ENOENT && hooks[i].optional)
+			continue;
+		if (err) {
+			pr_err("cannot hook %s on this kernel (%d)\n", hooks[i].name, err);
+			kcoh_hooks_detach(hooks, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+void kcoh_hooks_detach(struct kcoh_hook *hooks, int n)
+{
+	while (n--)
+		hook_detach(&hooks[n]);
+}
+
+u64 kcoh_hooks_missed(const struct kcoh_hook *hooks, int n)
+{
+	u64 missed = 0;
+
+	while (n--) {
+		if (hooks[n].method == KCOH_HOOK_KPROBE)
+			missed += hooks[n].kp.nmissed;
+	}
+	return missed;
+}
+
+/*
+ * The compiler leaves two NOPs at a function's entry, after a BTI where there is one; ftrace makes them
+ * "mov x9, x30; bl ftrace_caller" (arch/arm64/kernel/ftrace.c). A kprobe puts its BRK on the first instruction.
+ */
+static bool hook_in_place(const struct kcoh_hook *hook)
+{
+	const __le32 *text = (const __le32 *)hook->addr;
+	u32 call = le32_to_cpu(READ_ONCE(text[1]));
+
+	if (hook->method == KCOH_HOOK_KPROBE)
+		return le32_to_cpu(READ_ONCE(text[0])) ==
+		       (AARCH64_BREAK_MON | (KPROBES_BRK_IMM << 5));
+	return aarch64_insn_is_bl(call) || aarch64_insn_is_bl(le32_to_cpu(READ_ONCE(text[2])));
+}
+
+const struct kcoh_hook *kcoh_hooks_gone(const struct kcoh_hook *hooks, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		if (hooks[i].method != KCOH_HOOK_OFF && !hook_in_place(&hooks[i]))
+			return &hooks[i];
+	}
+	return NULL;
 }

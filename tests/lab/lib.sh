@@ -17,7 +17,7 @@ LAB=/usr/lib/kcoh/lab
 GUESTS=/usr/lib/kcoh/guests
 TMP=$(mktemp -d "/tmp/${TEST:?}.XXXXXX")
 declare -A VMM_IN=() VMM_OUT=() VMM_PID=()
-KCOHD_PID='' TRACE_PID=''
+KCOHD_PID='' TRACE_PID='' OWNER_PID=''
 
 pass() {
 	printf 'PASS %s: %s\n' "$TEST" "$1"
@@ -134,16 +134,26 @@ vmm_start() {
 
 # vmm NAME STEP…: returns when the last one is done. A step that fails ends the test.
 vmm() {
-	local name=$1 step line
+	local name=$1 step
 	shift
 	for step in "$@"; do
-		echo "$step" >&"${VMM_IN[$name]}"
-		while read -r -t 60 line <&"${VMM_OUT[$name]}"; do
-			printf '%s\n' "$line" >>"$TMP/$name.log"
-			[[ $line != '{"step":'* ]] || break
-		done
-		[[ $line == *'"ok":true'* ]] || give_up "VM $name does step $step" "$line" "$(<"$TMP/$name.err")"
+		vmm_order "$name" "$step"
+		vmm_answers "$name" 60 || give_up "VM $name does step $step" "${VMM_LINE-}" "$(<"$TMP/$name.err")"
 	done
+}
+
+# The two halves of it: vmm_order NAME STEP; vmm_answers NAME SECONDS: true if that step went well within the time.
+vmm_order() {
+	echo "$2" >&"${VMM_IN[$1]}"
+}
+
+vmm_answers() {
+	VMM_LINE=''
+	while read -r -t "$2" VMM_LINE <&"${VMM_OUT[$1]}"; do
+		printf '%s\n' "$VMM_LINE" >>"$TMP/$1.log"
+		[[ $VMM_LINE != '{"step":'* ]] || break
+	done
+	[[ $VMM_LINE == *'"ok":true'* ]]
 }
 
 # What the last step of a VM gave: vmm_figure NAME FIGURE
@@ -170,6 +180,38 @@ vmm_end() {
 	exec {fd}<&-
 	unset "VMM_PID[$name]"
 	rm -f "$TMP/$name.in" "$TMP/$name.out"
+}
+
+# --- a VM's file ------------------------------------------------------------------------------------------------
+
+# owner_start PID ACT…: kcoh-vmfile keeps the file open and waits at each act `pause` for owner_goes_on.
+owner_start() {
+	rm -f "$TMP/owner.in"
+	mkfifo "$TMP/owner.in"
+	"$LAB/kcoh-vmfile" "$@" <"$TMP/owner.in" >"$TMP/owner.out" 2>&1 &
+	OWNER_PID=$!
+	exec {OWNER_IN}>"$TMP/owner.in"
+	owner_waits 1
+}
+
+# The owner has come to its Nth pause.
+owner_waits() {
+	wait_for 20 owner_paused "$1" || give_up "the VM's owner comes to pause $1" "$(<"$TMP/owner.out")"
+}
+
+owner_paused() {
+	(($(grep -c '^paused' "$TMP/owner.out") >= $1))
+}
+
+owner_goes_on() {
+	echo >&"$OWNER_IN"
+}
+
+owner_end() { # by kill -9: its file is closed, whatever it was doing
+	kill -9 "$OWNER_PID" 2>/dev/null
+	wait "$OWNER_PID" 2>/dev/null
+	exec {OWNER_IN}>&-
+	OWNER_PID=''
 }
 
 # --- kcohd ------------------------------------------------------------------------------------------------------
@@ -204,6 +246,7 @@ traces() {
 finish() {
 	local name
 	[[ -z $TRACE_PID ]] || kill "$TRACE_PID" 2>/dev/null
+	[[ -z $OWNER_PID ]] || kill -9 "$OWNER_PID" 2>/dev/null
 	for name in "${!VMM_PID[@]}"; do
 		kill "${VMM_PID[$name]}" 2>/dev/null
 	done

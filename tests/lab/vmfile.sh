@@ -27,6 +27,13 @@ flags EINVAL
 second-owner EBUSY
 strategy EOPNOTSUPP
 strategy-flags EINVAL
+strategy-padding EINVAL
+hold-without-deadline EINVAL
+hold-too-long EINVAL
+deadline-without-hold EINVAL
+hold-for-nothing EINVAL
+release-with-deadline EINVAL
+hold-no-vcpu ENOENT
 empty-range EINVAL
 wrapping-range EINVAL
 huge-range EINVAL

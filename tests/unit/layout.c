@@ -218,7 +218,7 @@ FIELD(kcoh_hello, host, 4, 4);
 FIELD(kcoh_hello, line_bytes, 8, 4);
 FIELD(kcoh_hello, state, 12, 4);
 
-SIZE(kcoh_stats, 168);
+SIZE(kcoh_stats, 200);
 FIELD(kcoh_stats, epochs, 0, 8);
 FIELD(kcoh_stats, arms, 8, 8);
 FIELD(kcoh_stats, disarms, 16, 8);
@@ -238,32 +238,41 @@ FIELD(kcoh_stats, pages_unclean, 120, 8);
 FIELD(kcoh_stats, pages_extra, 128, 8);
 FIELD(kcoh_stats, pages_marked, 136, 8);
 FIELD(kcoh_stats, whole_slots, 144, 8);
-FIELD(kcoh_stats, vms, 152, 8);
-FIELD(kcoh_stats, vcpus_armed, 160, 8);
+FIELD(kcoh_stats, pages_untainted, 152, 8);
+FIELD(kcoh_stats, over_budget, 160, 8);
+FIELD(kcoh_stats, holds, 168, 8);
+FIELD(kcoh_stats, hold_breaks, 176, 8);
+FIELD(kcoh_stats, vms, 184, 8);
+FIELD(kcoh_stats, vcpus_armed, 192, 8);
 
 SIZE(kcoh_vm_open, 8);
 FIELD(kcoh_vm_open, vm_fd, 0, 4);
 FIELD(kcoh_vm_open, flags, 4, 4);
 
-SIZE(kcoh_vm_strategy, 8);
+SIZE(kcoh_vm_strategy, 16);
 FIELD(kcoh_vm_strategy, strategy, 0, 4);
 FIELD(kcoh_vm_strategy, flags, 4, 4);
+FIELD(kcoh_vm_strategy, hold_ms, 8, 4);
+FIELD(kcoh_vm_strategy, pad, 12, 4);
 
-SIZE(kcoh_vm_status, 88);
+SIZE(kcoh_vm_status, 104);
 FIELD(kcoh_vm_status, epoch, 0, 4);
 FIELD(kcoh_vm_status, armed, 4, 4);
 FIELD(kcoh_vm_status, vcpus, 8, 4);
 FIELD(kcoh_vm_status, vcpus_armed, 12, 4);
 FIELD(kcoh_vm_status, cleaning, 16, 4);
-FIELD(kcoh_vm_status, pad, 20, 4);
-FIELD(kcoh_vm_status, harvests, 24, 8);
-FIELD(kcoh_vm_status, pages_protected, 32, 8);
-FIELD(kcoh_vm_status, pages_cleaned, 40, 8);
-FIELD(kcoh_vm_status, pages_absent, 48, 8);
-FIELD(kcoh_vm_status, pages_no_ram, 56, 8);
-FIELD(kcoh_vm_status, pages_unclean, 64, 8);
-FIELD(kcoh_vm_status, pages_extra, 72, 8);
-FIELD(kcoh_vm_status, journal_lost, 80, 8);
+FIELD(kcoh_vm_status, held, 20, 4);
+FIELD(kcoh_vm_status, tainted, 24, 4);
+FIELD(kcoh_vm_status, over_budget, 28, 4);
+FIELD(kcoh_vm_status, harvests, 32, 8);
+FIELD(kcoh_vm_status, pages_protected, 40, 8);
+FIELD(kcoh_vm_status, pages_cleaned, 48, 8);
+FIELD(kcoh_vm_status, pages_absent, 56, 8);
+FIELD(kcoh_vm_status, pages_no_ram, 64, 8);
+FIELD(kcoh_vm_status, pages_unclean, 72, 8);
+FIELD(kcoh_vm_status, pages_extra, 80, 8);
+FIELD(kcoh_vm_status, pages_untainted, 88, 8);
+FIELD(kcoh_vm_status, journal_lost, 96, 8);
 
 SIZE(kcoh_vm_range, 40);
 FIELD(kcoh_vm_range, gfn, 0, 8);
@@ -272,12 +281,18 @@ FIELD(kcoh_vm_range, done, 16, 8);
 FIELD(kcoh_vm_range, absent, 24, 8);
 FIELD(kcoh_vm_range, skipped, 32, 8);
 
-SIZE(kcoh_vm_vcpu, 24);
+SIZE(kcoh_vm_vcpu, 32);
 FIELD(kcoh_vm_vcpu, index, 0, 4);
 FIELD(kcoh_vm_vcpu, state, 4, 4);
 FIELD(kcoh_vm_vcpu, armed, 8, 4);
 FIELD(kcoh_vm_vcpu, loaded, 12, 4);
 FIELD(kcoh_vm_vcpu, sctlr, 16, 8);
+FIELD(kcoh_vm_vcpu, held, 24, 4);
+FIELD(kcoh_vm_vcpu, pad, 28, 4);
+
+SIZE(kcoh_vm_hold, 8);
+FIELD(kcoh_vm_hold, index, 0, 4);
+FIELD(kcoh_vm_hold, ms, 4, 4);
 
 SIZE(kcoh_journal_entry, 32);
 FIELD(kcoh_journal_entry, ts_ns, 0, 8);
@@ -286,14 +301,16 @@ FIELD(kcoh_journal_entry, pages, 16, 8);
 FIELD(kcoh_journal_entry, slot_id, 24, 4);
 FIELD(kcoh_journal_entry, tid, 28, 4);
 VALUE(KCOH_IOC_HELLO, 0xc0106b80);
-VALUE(KCOH_IOC_STATS, 0x80a86b81);
+VALUE(KCOH_IOC_STATS, 0x80c86b81);
 VALUE(KCOH_IOC_VM, 0x40086b82);
-VALUE(KCOH_VM_STRATEGY, 0x40086b90);
-VALUE(KCOH_VM_STATUS, 0x80586b91);
+VALUE(KCOH_VM_STRATEGY, 0x40106b90);
+VALUE(KCOH_VM_STATUS, 0x80686b91);
 VALUE(KCOH_VM_CLEAN, 0xc0286b92);
 VALUE(KCOH_VM_MARK_DIRTY, 0xc0286b93);
-VALUE(KCOH_VM_VCPU, 0xc0186b94);
+VALUE(KCOH_VM_VCPU, 0xc0206b94);
 VALUE(KCOH_VM_JOURNAL, 0x40046b95);
+VALUE(KCOH_VM_HOLD, 0x40086b96);
+VALUE(KCOH_VM_RELEASE, 0x40086b97);
 #endif
 
 /* --- bpf/maps.h */

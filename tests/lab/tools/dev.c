@@ -48,6 +48,10 @@ static const struct counter {
 	COUNTER(pages_marked),
 	COUNTER(whole_slots),
 	COUNTER(pages_extra),
+	COUNTER(pages_untainted),
+	COUNTER(over_budget),
+	COUNTER(holds),
+	COUNTER(hold_breaks),
 };
 
 static const char *result(int ret)

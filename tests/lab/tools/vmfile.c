@@ -5,7 +5,9 @@
  *   kcoh-vmfile PID ACT…   takes the process's KVM VM (pidfd_getfd, as kcohd does), opens it at /dev/kcoh, and does each
  *                          act in turn, a line of JSON or a result word each:
  *     refusals             what must be refused, and with what
- *     strategy:N           enum kcoh_strategy
+ *     strategy:N[:MS]      enum kcoh_strategy, and hold_ms of HOLD
+ *     hold:I:MS            struct kcoh_vm_hold; I may be -1: all vCPUs
+ *     release:I
  *     status               struct kcoh_vm_status
  *     vcpu:I               struct kcoh_vm_vcpu
  *     clean:GFN:PAGES      struct kcoh_vm_range
@@ -82,7 +84,8 @@ static int vm_open(int dev, int vm)
 static void refusals(int dev, int vm, int file)
 {
 	struct kcoh_vm_open flags = { .vm_fd = vm, .flags = 1 };
-	struct kcoh_vm_strategy strategy = { .strategy = KCOH_STRATEGY_HOLD };
+	struct kcoh_vm_strategy strategy = { .strategy = KCOH_STRATEGY_VETO };
+	struct kcoh_vm_hold hold = { .index = 0 };
 	struct kcoh_vm_range range = { .gfn = 0x40000 };
 	struct kcoh_vm_vcpu vcpu = { .index = 4095 };
 	__u32 odd = 3;
@@ -94,6 +97,19 @@ static void refusals(int dev, int vm, int file)
 	printf("strategy %s\n", result(ioctl(file, KCOH_VM_STRATEGY, &strategy)));
 	strategy = (struct kcoh_vm_strategy){ .strategy = KCOH_STRATEGY_CLEAN, .flags = 1 };
 	printf("strategy-flags %s\n", result(ioctl(file, KCOH_VM_STRATEGY, &strategy)));
+	strategy = (struct kcoh_vm_strategy){ .strategy = KCOH_STRATEGY_CLEAN, .pad = 1 };
+	printf("strategy-padding %s\n", result(ioctl(file, KCOH_VM_STRATEGY, &strategy)));
+	strategy = (struct kcoh_vm_strategy){ .strategy = KCOH_STRATEGY_HOLD };
+	printf("hold-without-deadline %s\n", result(ioctl(file, KCOH_VM_STRATEGY, &strategy)));
+	strategy.hold_ms = KCOH_HOLD_MAX_MS + 1;
+	printf("hold-too-long %s\n", result(ioctl(file, KCOH_VM_STRATEGY, &strategy)));
+	strategy = (struct kcoh_vm_strategy){ .strategy = KCOH_STRATEGY_CLEAN, .hold_ms = 1 };
+	printf("deadline-without-hold %s\n", result(ioctl(file, KCOH_VM_STRATEGY, &strategy)));
+	printf("hold-for-nothing %s\n", result(ioctl(file, KCOH_VM_HOLD, &hold)));
+	hold.ms = 1;
+	printf("release-with-deadline %s\n", result(ioctl(file, KCOH_VM_RELEASE, &hold)));
+	hold.index = 4095;
+	printf("hold-no-vcpu %s\n", result(ioctl(file, KCOH_VM_HOLD, &hold)));
 	printf("empty-range %s\n", result(ioctl(file, KCOH_VM_CLEAN, &range)));
 	range = (struct kcoh_vm_range){ .gfn = ~0ull, .pages = 2 };
 	printf("wrapping-range %s\n", result(ioctl(file, KCOH_VM_MARK_DIRTY, &range)));
@@ -115,13 +131,22 @@ static int act_status(int file)
 	if (!ret)
 		printf("{\"epoch\":%u,\"armed\":%u,\"vcpus\":%u,\"vcpus_armed\":%u,\"cleaning\":%u,"
 		       "\"harvests\":%" PRIu64 ",\"protected\":%" PRIu64 ",\"cleaned\":%" PRIu64
-		       ",\"absent\":%" PRIu64 ",\"unclean\":%" PRIu64 ",\"journal_lost\":%" PRIu64
-		       "}\n",
+		       ",\"absent\":%" PRIu64 ",\"unclean\":%" PRIu64 ",\"untainted\":%" PRIu64
+		       ",\"journal_lost\":%" PRIu64
+		       ",\"held\":%u,\"tainted\":%u,\"over_budget\":%u}\n",
 		       s.epoch, s.armed, s.vcpus, s.vcpus_armed, s.cleaning, (uint64_t)s.harvests,
 		       (uint64_t)s.pages_protected, (uint64_t)s.pages_cleaned,
 		       (uint64_t)s.pages_absent, (uint64_t)s.pages_unclean,
-		       (uint64_t)s.journal_lost);
+		       (uint64_t)s.pages_untainted, (uint64_t)s.journal_lost, s.held, s.tainted,
+		       s.over_budget);
 	return ret;
+}
+
+static int act_strategy(int file, uint32_t strategy, uint32_t hold_ms)
+{
+	struct kcoh_vm_strategy s = { .strategy = strategy, .hold_ms = hold_ms };
+
+	return ioctl(file, KCOH_VM_STRATEGY, &s);
 }
 
 static int act_vcpu(int file, uint32_t index)
@@ -130,8 +155,9 @@ static int act_vcpu(int file, uint32_t index)
 	int ret = ioctl(file, KCOH_VM_VCPU, &v);
 
 	if (!ret)
-		printf("{\"state\":%u,\"armed\":%u,\"loaded\":%u,\"sctlr\":\"0x%" PRIx64 "\"}\n",
-		       v.state, v.armed, v.loaded, (uint64_t)v.sctlr);
+		printf("{\"state\":%u,\"armed\":%u,\"loaded\":%u,\"held\":%u,\"sctlr\":\"0x%" PRIx64
+		       "\"}\n",
+		       v.state, v.armed, v.loaded, v.held, (uint64_t)v.sctlr);
 	return ret;
 }
 
@@ -186,7 +212,11 @@ static int act(int dev, int vm, int file, const char *what)
 		return 0;
 	}
 	if (!strcmp(name, "strategy"))
-		return ioctl(file, KCOH_VM_STRATEGY, &(struct kcoh_vm_strategy){ .strategy = a });
+		return act_strategy(file, a, b);
+	if (!strcmp(name, "hold"))
+		return ioctl(file, KCOH_VM_HOLD, &(struct kcoh_vm_hold){ .index = a, .ms = b });
+	if (!strcmp(name, "release"))
+		return ioctl(file, KCOH_VM_RELEASE, &(struct kcoh_vm_hold){ .index = a });
 	if (!strcmp(name, "status"))
 		return act_status(file);
 	if (!strcmp(name, "vcpu"))
