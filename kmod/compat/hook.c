@@ -63,6 +63,8 @@ static int hook_attach_ftrace(struct kcoh_hook *hook, unsigned long addr)
 {
 	int err;
 
+	memset(&hook->ops, 0,
+	       sizeof(hook->ops)); /* ftrace_free_filter() leaves pointers to what it freed */
 	hook->ops.func = hook_ftrace_entry;
 	hook->ops.flags = FTRACE_OPS_FL_RECURSION | FTRACE_OPS_FL_PERMANENT;
 #ifndef HAVE_FTRACE_REGS_ARGUMENT

@@ -21,6 +21,7 @@
 
 #define JOURNAL_ENTRIES (1u << 16)
 #define BATCH 256
+#define TAINT_TRIES 30000 /* of a millisecond */
 
 static int must_hello(struct kcoh_hello *hello)
 {
@@ -112,4 +113,17 @@ void guard_must_status(const struct guard *guard, struct kcoh_vm_status *ret_sta
 	memset(ret_status, 0, sizeof(*ret_status));
 	if (guard->fd >= 0 && ioctl(guard->fd, KCOH_VM_STATUS, ret_status))
 		die("the module does not tell the status of our VM: %s", strerror(errno));
+}
+
+void guard_must_await_taint(const struct guard *guard)
+{
+	struct kcoh_vm_status status;
+	int tries = TAINT_TRIES;
+
+	do {
+		if (!tries--)
+			die("the module has seen no window of a guest that goes around its caches");
+		usleep(1000);
+		guard_must_status(guard, &status);
+	} while (!status.tainted);
 }

@@ -16,7 +16,7 @@ struct guard {
 	uint64_t pages;
 };
 
-/* strategy: KCOH_STRATEGY_OBSERVE or _CLEAN. Returns false if this host needs no cleaning (S2FWB). */
+/* strategy: KCOH_STRATEGY_OBSERVE, _CLEAN or _CLEAN_TAINTED. Returns false if this host needs no cleaning (S2FWB). */
 bool guard_must_open(struct guard *guard, struct cache *cache, uint32_t strategy, uint64_t seed);
 /* Without the module: nothing is ever cleaned. */
 void guard_without(struct guard *guard);
@@ -24,6 +24,8 @@ void guard_without(struct guard *guard);
 void guard_drain(struct guard *guard);
 /* Waits until there is something to drain, at most `us` microseconds. */
 void guard_poll(const struct guard *guard, uint64_t us);
+/* Waits until the module has seen a window in this epoch. */
+void guard_must_await_taint(const struct guard *guard);
 void guard_must_status(const struct guard *guard, struct kcoh_vm_status *ret_status);
 
 #endif

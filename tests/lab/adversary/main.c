@@ -39,7 +39,6 @@
 struct options {
 	struct run run;
 	const char *guest;
-	bool unlocked; /* harvesters of dirty rings take no lock */
 };
 
 static const char *const mode_names[MODES] = { "auto", "manual", "manual-init", "ring" };
@@ -47,26 +46,25 @@ static const char *const mode_names[MODES] = { "auto", "manual", "manual-init", 
 static const struct {
 	const char *name;
 	enum strategy strategy;
-} strategies[] = { { "none", WITHOUT }, { "observe", OBSERVE }, { "clean", CLEAN } };
+} strategies[] = { { "none", WITHOUT },
+		   { "observe", OBSERVE },
+		   { "clean", CLEAN },
+		   { "clean-tainted", CLEAN_TAINTED } };
 
 static const struct option long_options[] = {
-	{ "scenario", required_argument, NULL, 's' },
-	{ "mode", required_argument, NULL, 'm' },
-	{ "strategy", required_argument, NULL, 'p' },
-	{ "seed", required_argument, NULL, 'r' },
-	{ "guest", required_argument, NULL, 'g' },
-	{ "unlocked", no_argument, NULL, 'u' },
-	{ "list", no_argument, NULL, 'l' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+	{ "scenario", required_argument, NULL, 's' }, { "mode", required_argument, NULL, 'm' },
+	{ "strategy", required_argument, NULL, 'p' }, { "seed", required_argument, NULL, 'r' },
+	{ "guest", required_argument, NULL, 'g' },    { "list", no_argument, NULL, 'l' },
+	{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
 };
 
 static void usage(void)
 {
 	unsigned int i;
 
-	printf("usage: kcoh-adversary --scenario S --mode M [--strategy clean|observe|none] "
-	       "[--seed N] [--guest FILE] [--unlocked]\n"
+	printf("usage: kcoh-adversary --scenario S --mode M [--strategy "
+	       "clean|clean-tainted|observe|none] "
+	       "[--seed N] [--guest FILE]\n"
 	       "       kcoh-adversary --list\n"
 	       "modes: auto manual manual-init ring\nscenarios:\n");
 	for (i = 0; i < scenarios_n; i++)
@@ -134,9 +132,6 @@ static void must_parse(struct options *options, int argc, char **argv)
 			break;
 		case 'g':
 			options->guest = optarg;
-			break;
-		case 'u':
-			options->unlocked = true;
 			break;
 		case 'l':
 			list();
@@ -261,6 +256,12 @@ static void check_backing(const struct vm *vm, const struct run *run)
 		die("guest RAM is not in pages of hugetlbfs");
 }
 
+static const uint32_t asked_of_module[] = {
+	[OBSERVE] = KCOH_STRATEGY_OBSERVE,
+	[CLEAN] = KCOH_STRATEGY_CLEAN,
+	[CLEAN_TAINTED] = KCOH_STRATEGY_CLEAN_TAINTED,
+};
+
 static void must_guard(struct migration *m, const struct run *run)
 {
 	bool needed = true;
@@ -268,12 +269,12 @@ static void must_guard(struct migration *m, const struct run *run)
 	if (run->strategy == WITHOUT)
 		guard_without(&m->guard);
 	else
-		needed = guard_must_open(&m->guard, &m->cache,
-					 run->strategy == CLEAN ? KCOH_STRATEGY_CLEAN :
-								  KCOH_STRATEGY_OBSERVE,
+		needed = guard_must_open(&m->guard, &m->cache, asked_of_module[run->strategy],
 					 draw_stream(run->seed, 5));
 	if (!needed)
 		cannot("this host has S2FWB: no guest can go around its caches");
+	m->await_taint = run->strategy == CLEAN_TAINTED && !run->scenario->coherent &&
+			 !run->scenario->unseen;
 }
 
 int main(int argc, char **argv)
@@ -297,7 +298,6 @@ int main(int argc, char **argv)
 
 	migration_must_init(&m, &vm, run->mode, run->scenario->harvesters,
 			    draw_stream(run->seed, 2));
-	m.rings.unlocked = options.unlocked;
 	cache_must_init(&m.cache, &m.ram, run->scenario->coherent);
 	must_guard(&m, run);
 	m.guest.long_burst = run->scenario->long_burst ? run->scenario->long_burst : LONG_BURST;

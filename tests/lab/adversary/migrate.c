@@ -95,6 +95,8 @@ void migration_start(struct migration *m)
 		m->fills_at_start = m->cache.fills;
 	}
 	must_log(m, true);
+	if (m->await_taint)
+		guard_must_await_taint(&m->guard);
 	guard_drain(&m->guard);
 	for (id = 0; id < m->vm->config.slots; id++)
 		migration_resend(m, id);

@@ -44,6 +44,7 @@ struct migration {
 	unsigned int harvesters;
 	uint32_t chunk_pages; /* of a CLEAR, and of what is sent at a time */
 	uint64_t random;
+	bool await_taint; /* strategy clean-tainted: what this cache makes stale is tainted, not coherent */
 	bool paused;
 	bool last_without_clear; /* manual modes: what GET returns in the pause is sent as it is */
 	char *destination;

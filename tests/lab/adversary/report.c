@@ -56,6 +56,11 @@ static void compare_page(struct migration *m, uint32_t page, struct comparison *
 	c->wrong_pages++;
 }
 
+static bool cleans(const struct run *run)
+{
+	return run->strategy == CLEAN || run->strategy == CLEAN_TAINTED;
+}
+
 static const char *why_invalid(const struct run *run, const struct migration *m,
 			       const struct figures *f)
 {
@@ -67,12 +72,14 @@ static const char *why_invalid(const struct run *run, const struct migration *m,
 		return "nothing was harvested";
 	if (!run->happened)
 		return "what makes the scenario did not happen";
-	if (!m->cache.fills || (run->strategy == CLEAN && !f->fills))
+	if (!m->cache.fills || (cleans(run) && !f->fills))
 		return "nothing was prefetched";
 	if (f->status.journal_lost)
 		return "the journal lost entries";
-	if (run->strategy == CLEAN && !m->guard.pages)
+	if (cleans(run) && !m->guard.pages)
 		return "nothing was cleaned";
+	if (run->strategy == CLEAN_TAINTED && !m->await_taint && !f->status.pages_untainted)
+		return "no page was left alone";
 	if (run->strategy == OBSERVE && m->guard.pages)
 		return "pages were cleaned although the strategy is observe";
 	return NULL;
@@ -110,12 +117,13 @@ static void print_json(const struct run *run, const struct migration *m, const s
 	       ",\"result\":\"%s\",\"bytes_compared\":%" PRIu64 ",\"pages_sent\":%" PRIu64
 	       ",\"harvests\":%" PRIu64 ",\"guest_writes\":%" PRIu64 ",\"prefetched\":%" PRIu64
 	       ",\"happened\":%" PRIu64 ",\"journal_entries\":%" PRIu64
-	       ",\"journal_pages\":%" PRIu64 ",\"journal_lost\":%llu,\"pages_unclean\":%llu"
+	       ",\"journal_pages\":%" PRIu64
+	       ",\"journal_lost\":%llu,\"pages_unclean\":%llu,\"pages_untainted\":%llu"
 	       ",\"corrupted_pages\":%" PRIu64 ",\"corrupted_bytes\":%" PRIu64,
 	       run->scenario->name, run->mode_name, run->strategy_name, run->seed, verdict(f),
 	       c->bytes, f->sent, f->harvests, f->writes, f->fills, run->happened, m->guard.entries,
-	       m->guard.pages, f->status.journal_lost, f->status.pages_unclean, c->wrong_pages,
-	       c->wrong_bytes);
+	       m->guard.pages, f->status.journal_lost, f->status.pages_unclean,
+	       f->status.pages_untainted, c->wrong_pages, c->wrong_bytes);
 	if (c->wrong_pages)
 		printf(",\"first\":{\"slot\":%u,\"page\":%" PRIu64 ",\"byte\":%" PRIu64
 		       ",\"memory\":%u,\"destination\":%u}",

@@ -5,7 +5,7 @@
 
 #include "scenario.h"
 
-enum strategy { WITHOUT, OBSERVE, CLEAN };
+enum strategy { WITHOUT, OBSERVE, CLEAN, CLEAN_TAINTED };
 
 struct run {
 	const struct scenario *scenario;

@@ -3,9 +3,9 @@
  * ring.c - harvest of dirty rings.
  *
  * KVM_RESET_DIRTY_RINGS takes back whatever entries of the whole VM are marked, no matter who marked them. Two
- * harvesters that mark at the same time would therefore reset (and have cleaned) each other's pages, and one
- * could read a page that the other's ioctl has not cleaned yet. So taking and resetting is one act under one lock, as in
- * QEMU, where the big lock is that lock. KVM's API does not ask for it, though; --unlocked leaves it out.
+ * harvesters that mark at the same time therefore reset (and have cleaned) each other's pages, and one could read a page
+ * that the other's ioctl has not cleaned yet. QEMU takes its big lock around both; KVM's API does not ask for it, so here
+ * there is none.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -32,7 +32,6 @@ void rings_must_map(struct rings *rings, struct vm *vm)
 	unsigned int i;
 
 	rings->vm = vm;
-	pthread_mutex_init(&rings->lock, NULL);
 	for (i = 0; i < vm->config.vcpus; i++) {
 		rings->of[i].entry = mmap(NULL, vm->config.ring_bytes, PROT_READ | PROT_WRITE,
 					  MAP_SHARED, vm->vcpus[i].fd, at);
@@ -77,14 +76,10 @@ uint64_t rings_must_harvest(struct rings *rings, uint64_t which,
 	uint64_t taken = 0;
 	unsigned int i;
 
-	if (!rings->unlocked)
-		pthread_mutex_lock(&rings->lock);
 	for (i = 0; i < rings->vm->config.vcpus; i++)
 		if (which >> i & 1)
 			taken += ring_take(rings, i, fn, ctx);
 	if (taken)
 		must_reset(rings);
-	if (!rings->unlocked)
-		pthread_mutex_unlock(&rings->lock);
 	return taken;
 }

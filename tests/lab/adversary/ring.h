@@ -18,8 +18,6 @@ struct rings {
 		struct kvm_dirty_gfn *entry;
 		uint32_t next;
 	} of[GUEST_MAX_VCPUS];
-	pthread_mutex_t lock; /* from the first entry that is taken to the end of its reset */
-	bool unlocked; /* or not at all */
 };
 
 /* Whether this kernel's KVM has dirty rings. */

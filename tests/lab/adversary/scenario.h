@@ -17,6 +17,7 @@ struct scenario {
 	uint64_t long_burst; /* stores; 0: LONG_BURST */
 	enum backing backing;
 	bool coherent; /* the guest never goes around the cache */
+	bool unseen; /* it does, and SCTLR_EL1 shows nothing of it: clean-tainted does not help (P7n) */
 	unsigned int harvesters;
 	/* From start to finish. Returns how often that happened which makes this scenario one. */
 	uint64_t (*run)(struct migration *m);
