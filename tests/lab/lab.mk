@@ -31,14 +31,21 @@ build/arm64/lab/kcoh-vmm: $(sort $(wildcard $(VMM_DIR)/*.c)) $(wildcard $(VMM_DI
 	$(Q)$(ARM64_CC) -D_GNU_SOURCE -std=gnu11 -O2 -g $(WARN) -static -pthread $(filter %.c,$^) -o $@
 
 # The test VMM without its scripts, and another main().
-ADVERSARY_SRC := $(sort $(wildcard tests/lab/adversary/*.c)) $(VMM_DIR)/vm.c
+ADVERSARY_SRC := $(sort $(wildcard tests/lab/adversary/*.c)) $(VMM_DIR)/vm.c tests/lab/witness/tell.c
 build/arm64/lab/kcoh-adversary: $(ADVERSARY_SRC) Makefile tests/lab/lab.mk | sysroot
-build/arm64/lab/kcoh-adversary: $(wildcard tests/lab/adversary/*.h $(VMM_DIR)/*.h $(GUEST_DIR)/*.h include/kcoh/*.h)
+build/arm64/lab/kcoh-adversary: $(wildcard tests/lab/adversary/*.h $(VMM_DIR)/*.h $(GUEST_DIR)/*.h tests/lab/witness/*.h include/kcoh/*.h)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static -pthread $(filter %.c,$^) -o $@
 
 build/arm64/lab/kcoh-dev: tests/lab/tools/dev.c $(wildcard include/kcoh/*.h) Makefile tests/lab/lab.mk | sysroot
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static $(filter %.c,$^) -o $@
+
+guests: build/arm64/lab/kcoh-witness
+build/arm64/lab/kcoh-witness: $(sort $(wildcard tests/lab/witness/*.c)) Makefile tests/lab/lab.mk | sysroot
+build/arm64/lab/kcoh-witness: $(wildcard tests/lab/witness/*.h $(VMM_DIR)/say.h include/kcoh/*.h)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static $(filter %.c,$^) -o $@

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../vmm/say.h"
+#include "../witness/tell.h"
 #include "draw.h"
 #include "guard.h"
 
@@ -76,6 +77,7 @@ static void entry_apply(struct guard *guard, const struct kcoh_journal_entry *en
 		    (unsigned long long)entry->pages, (unsigned long long)entry->gfn,
 		    entry->slot_id);
 	first += ram->first[entry->slot_id];
+	tell_claim(entry);
 	for (page = first; page < first + entry->pages; page++) {
 		cache_cleaned(guard->cache, page, entry->ts_ns);
 		if (draw_below(&guard->random, 2))

@@ -12,6 +12,8 @@
  * The claim: whatever the guest does, if every harvest is cleaned the buffer equals guest RAM in every byte; and
  * if none is, it does not (so the test can fail).
  *
+ * With --witness LABEL the run is told to the witness outside (tests/witness), which judges the journal.
+ *
  * Strategies: clean and observe ask the module for that; none does without the module.
  * Exit status: 0 identical; 10 corrupted; 1 the run proves nothing (nothing written, harvested, compared, or journal
  * entries lost); 3 this host cannot run it; 2 error. A run takes about half a second in the lab.
@@ -26,6 +28,7 @@
 #include <unistd.h>
 
 #include "../vmm/say.h"
+#include "../witness/tell.h"
 #include "draw.h"
 #include "report.h"
 #include "scenario.h"
@@ -39,6 +42,7 @@
 struct options {
 	struct run run;
 	const char *guest;
+	const char *label; /* of this run, for the witness outside; or NULL */
 };
 
 static const char *const mode_names[MODES] = { "auto", "manual", "manual-init", "ring" };
@@ -52,10 +56,15 @@ static const struct {
 		   { "clean-tainted", CLEAN_TAINTED } };
 
 static const struct option long_options[] = {
-	{ "scenario", required_argument, NULL, 's' }, { "mode", required_argument, NULL, 'm' },
-	{ "strategy", required_argument, NULL, 'p' }, { "seed", required_argument, NULL, 'r' },
-	{ "guest", required_argument, NULL, 'g' },    { "list", no_argument, NULL, 'l' },
-	{ "help", no_argument, NULL, 'h' },           { NULL, 0, NULL, 0 },
+	{ "scenario", required_argument, NULL, 's' },
+	{ "mode", required_argument, NULL, 'm' },
+	{ "strategy", required_argument, NULL, 'p' },
+	{ "seed", required_argument, NULL, 'r' },
+	{ "guest", required_argument, NULL, 'g' },
+	{ "witness", required_argument, NULL, 'w' },
+	{ "list", no_argument, NULL, 'l' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static void usage(void)
@@ -64,7 +73,7 @@ static void usage(void)
 
 	printf("usage: kcoh-adversary --scenario S --mode M [--strategy "
 	       "clean|clean-tainted|observe|none] "
-	       "[--seed N] [--guest FILE]\n"
+	       "[--seed N] [--guest FILE] [--witness LABEL]\n"
 	       "       kcoh-adversary --list\n"
 	       "modes: auto manual manual-init ring\nscenarios:\n");
 	for (i = 0; i < scenarios_n; i++)
@@ -132,6 +141,9 @@ static void must_parse(struct options *options, int argc, char **argv)
 			break;
 		case 'g':
 			options->guest = optarg;
+			break;
+		case 'w':
+			options->label = optarg;
 			break;
 		case 'l':
 			list();
@@ -277,6 +289,25 @@ static void must_guard(struct migration *m, const struct run *run)
 			 !run->scenario->unseen;
 }
 
+/* Where guest RAM lies in memory. */
+static void must_tell_pages(const struct options *options, enum witness_when when)
+{
+	if (options->label && tell_pages(getpid(), when))
+		die("cannot read our own pagemap: %s", strerror(errno));
+}
+
+static void must_tell_end(const struct options *options, const struct guard *guard)
+{
+	struct kcoh_vm_status status;
+
+	if (!options->label)
+		return;
+	must_tell_pages(options, WITNESS_AFTER);
+	guard_must_status(guard, &status);
+	tell_counts(&status);
+	tell_end();
+}
+
 int main(int argc, char **argv)
 {
 	static struct options options = {
@@ -291,10 +322,13 @@ int main(int argc, char **argv)
 	must_parse(&options, argc, argv);
 	alarm(DEADLINE_S);
 	check_host(run);
+	if (options.label)
+		tell_begin(options.label);
 	must_create(&vm, run, &m.guest);
 	must_fill(&vm, run);
 	check_backing(&vm, run);
 	vm_must_load(&vm, options.guest, GUEST_ENTRY);
+	must_tell_pages(&options, WITNESS_BEFORE);
 
 	migration_must_init(&m, &vm, run->mode, run->scenario->harvesters,
 			    draw_stream(run->seed, 2));
@@ -310,6 +344,7 @@ int main(int argc, char **argv)
 	guest_must_wait(&m.guest, 4, 0); /* what is stale at the start must not be sent, either */
 	run->happened = run->scenario->run(&m);
 	speculation_end(&speculation);
+	must_tell_end(&options, &m.guard);
 	/* vCPUs are in threads that never end: the end of the process ends them. */
 	_exit(report(run, &m));
 }
