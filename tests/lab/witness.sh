@@ -4,10 +4,9 @@
 # What the witness (tests/witness) watches from outside. It judges; here only what it can be judged on is made sure of.
 #
 #   adversary   guests migrated under the adversarial cache (tests/lab/adversary)
-#   mutants     one of those, with each of the modules in /kcoh/mutants, which are broken on purpose
 #   qemu        a guest whose MMU is off, migrated from one real QEMU to another with `auto=clean` and no daemon
 
-#: Usage: witness.sh adversary|mutants|qemu…   (by tests/witness/run)
+#: Usage: witness.sh adversary|qemu…   (by tests/witness/run)
 
 : "${TEST:=witness}" "${LAB_CPU:=neoverse-n1}"
 export TEST
@@ -28,23 +27,12 @@ migrated() {
 part_adversary() {
 	local run
 	module_load
+	[[ $("$LAB/kcoh-adversary" --list) != *' ring' ]] || RUNS+=' off:ring'
 	for run in $RUNS; do
 		migrated "${run/:/\/}" "${run%:*}" "${run#*:}"
 		((status == 0)) || fail "${run/:/ × }, clean, seed $SEED: arrives unharmed" "$(<"$TMP/out")"
 	done
 	rmmod kcoh
-}
-
-part_mutants() {
-	local module name
-	for module in /kcoh/mutants/*/"$(uname -r)"/kcoh.ko; do
-		name=${module#/kcoh/mutants/}
-		name=${name%%/*}
-		insmod "$module" || give_up "the mutant $name is loaded"
-		migrated "$name" off manual
-		((status == 0 || status == 10)) || fail "with the mutant $name a guest is migrated" "$(<"$TMP/out")"
-		rmmod kcoh
-	done
 }
 
 part_qemu() {

@@ -48,6 +48,7 @@ class Span:
         self.protected = []  # host virtual page numbers
         self.started = []  # the same, of slots whose logging started
         self.exposed = False  # write-protected, and the invalidation is not complete
+        self.early = set()  # pfns cleaned before it was
         self.invalidating = set()  # CPUs with one that no DSB followed
 
 
@@ -145,6 +146,8 @@ class Run:
             page = span.pages.setdefault(pfn, Page())
             page.seen |= mask
             self.latest[pfn] = page
+            if span.exposed:
+                self.too_early(span, [pfn])
             pending = span.pending[cpu]
             pending[pfn] = pending.get(pfn, 0) | mask
             at += n
@@ -172,10 +175,14 @@ class Run:
         self.n["invalidations"] += 1
         if span.protected:
             self.tables[self.kvm].add(tables & ~CNP)
-        early = list(span.cleaned) + list(span.pages)
-        if early:
-            self.blame("early", f"physical page {early[0]:#x}", len(early))
+        self.too_early(span, list(span.cleaned) + list(span.pages))
         span.invalidating.add(cpu)
+
+    def too_early(self, span, pfns):
+        for pfn in pfns:
+            if pfn not in span.early:
+                span.early.add(pfn)
+                self.blame("early", f"physical page {pfn:#x}")
 
     def on_protect(self, span, kvm, slot, base, hva, offset, mask):
         first = hva // self.page_bytes + offset
@@ -375,4 +382,5 @@ def main():
     sys.exit(1 if any(run.wrong for run in runs) else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
