@@ -3,10 +3,11 @@
 #
 # What the witness (tests/witness) watches from outside. It judges; here only what it can be judged on is made sure of.
 #
-#   adversary   guests migrated under the adversarial cache (tests/lab/adversary)
+#   adversary   a few guests and modes of the adversarial cache (tests/lab/adversary)
+#   matrix      all of them
 #   qemu        a guest whose MMU is off, migrated from one real QEMU to another with `auto=clean` and no daemon
 
-#: Usage: witness.sh adversary|qemu…   (by tests/witness/run)
+#: Usage: witness.sh adversary|matrix|qemu…   (by tests/witness/run)
 
 : "${TEST:=witness}" "${LAB_CPU:=neoverse-n1}"
 export TEST
@@ -15,7 +16,7 @@ source "$(dirname -- "$0")/lib.sh"
 
 WITNESS=$LAB/kcoh-witness
 SEED=3
-RUNS='off:auto toggle:manual nc:manual-init harvesters:manual slots:auto hugetlb:manual-init'
+FEW='off:auto toggle:manual nc:manual-init harvesters:manual slots:auto hugetlb:manual-init off:ring'
 
 # migrated LABEL GUEST MODE: sets status; 0 identical, 10 not.
 migrated() {
@@ -24,15 +25,33 @@ migrated() {
 	status=$?
 }
 
-part_adversary() {
+# all_runs: GUEST:MODE of all that this kernel has.
+all_runs() {
+	local guests modes guest mode
+	{
+		read -r -a guests
+		read -r -a modes
+	} < <("$LAB/kcoh-adversary" --list)
+	for guest in "${guests[@]}"; do
+		for mode in "${modes[@]}"; do
+			echo "$guest:$mode"
+		done
+	done
+}
+
+part_matrix() {
 	local run
 	module_load
-	[[ $("$LAB/kcoh-adversary" --list) != *' ring' ]] || RUNS+=' off:ring'
-	for run in $RUNS; do
+	for run; do
 		migrated "${run/:/\/}" "${run%:*}" "${run#*:}"
 		((status == 0)) || fail "${run/:/ × }, clean, seed $SEED: arrives unharmed" "$(<"$TMP/out")"
 	done
 	rmmod kcoh
+}
+
+part_adversary() {
+	# shellcheck disable=SC2046 # words
+	part_matrix $(all_runs | grep -xF "${FEW// /$'\n'}")
 }
 
 part_qemu() {
@@ -66,5 +85,6 @@ part_qemu() {
 (($#)) || { sed -n 's/^#: //p' "$0" >&2 && exit 2; }
 "$WITNESS" symbols || give_up "KVM's functions are found"
 for part; do
-	"part_$part"
+	# shellcheck disable=SC2046 # words
+	"part_$part" $(all_runs)
 done
