@@ -116,6 +116,7 @@ kmod-abi: setup
 
 -include tests/lab/lab.mk
 -include tests/witness/witness.mk
+-include tests/bench/bench.mk
 
 # --- tests ------------------------------------------------------------------------------------------------
 
@@ -135,6 +136,11 @@ demo: arm64 bpf kmod guests
 check:
 	@scripts/check
 
+## bench     instructions that exits and harvests cost, with and without kcoh (6.1, or KERNELS; 10 minutes a kernel)
+bench: KERNELS := 6.1
+bench: arm64 bpf kmod guests
+	@tests/bench/run $(KERNELS:%=--kernel %)
+
 ## model     the verdict of every policy by exhaustive search (spin)
 model: setup
 	@tests/model/run
@@ -143,4 +149,4 @@ model: setup
 clean:
 	rm -rf build
 
-.PHONY: help all native arm64 clang bpf guests unit demo check model clean
+.PHONY: help all native arm64 clang bpf guests unit demo check bench model clean

@@ -2,7 +2,7 @@
 #
 # What the lab tests run inside: bare-metal guests and the test VMM. Read by the top Makefile.
 
-GUESTS := off cached toggle puppet storm
+GUESTS := off cached toggle puppet storm bench
 GUEST_DIR := tests/lab/guests
 GUEST_CFLAGS := -std=gnu11 -O2 -g $(WARN) -march=armv8-a -ffreestanding -fno-builtin -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-pic -mgeneral-regs-only -mstrict-align -mno-outline-atomics
