@@ -4,7 +4,8 @@
 # Real QEMU with KVM, inside the lab: start two, migrate one to the other. For lab tests and the demo.
 #
 # Each QEMU has two QMP sockets in $QEMU_DIR, because a socket serves one client at a time: NAME.qmp is the operator's (ours),
-# NAME.kcoh.qmp the one that kcohd's configuration names. What the guest prints goes to NAME.serial.
+# NAME.kcoh.qmp the one that kcohd's configuration names. What the guest prints goes to NAME.serial; the guest `linux`, the lab's
+# own kernel, can be spoken to through NAME.tty, and its kernel wants -initrd and -append.
 
 QEMU_DIR=/run/lab
 declare -A QEMU_PID=()
@@ -12,11 +13,13 @@ mkdir -p "$QEMU_DIR"
 
 # qemu_launch NAME GUEST [OPTION…]: 256 MB, one vCPU. qemu_start returns when its operator's socket answers.
 qemu_launch() {
-	local name=$1 guest=$2
+	local name=$1 guest=$2 serial=(-serial "file:$QEMU_DIR/$1.serial")
 	shift 2
+	[[ $guest != linux ]] || serial=(-serial chardev:tty -chardev
+		"socket,id=tty,path=$QEMU_DIR/$name.tty,server=on,wait=off,logfile=$QEMU_DIR/$name.serial")
 	: >"$QEMU_DIR/$name.serial"
 	qemu-system-aarch64 -name "$name" -machine virt,accel=kvm,gic-version=3 -cpu host -m 256 -nodefaults -display none \
-		-kernel "/usr/lib/kcoh/guests/$guest.bin" -serial "file:$QEMU_DIR/$name.serial" \
+		-kernel "/usr/lib/kcoh/guests/$guest.bin" "${serial[@]}" \
 		-qmp "unix:$QEMU_DIR/$name.qmp,server=on,wait=off" \
 		-qmp "unix:$QEMU_DIR/$name.kcoh.qmp,server=on,wait=off" "$@" >"$QEMU_DIR/$name.log" 2>&1 &
 	QEMU_PID[$name]=$!
