@@ -19,6 +19,7 @@
 
 #include "say.h"
 #include "step.h"
+#include "vfio.h"
 
 struct step {
 	const char *name;
@@ -203,6 +204,11 @@ static int run_slot_add(struct machine *machine, const uint64_t *operand)
 	return vm_slot_add(&machine->vm, operand[0]);
 }
 
+static int run_vfio(struct machine *machine, const uint64_t *operand)
+{
+	return vfio_take(&machine->vm, operand[0]);
+}
+
 static int run_harvest(struct machine *machine, const uint64_t *operand)
 {
 	struct vm_slot *slot = &machine->vm.slots[operand[0]];
@@ -280,6 +286,8 @@ static const struct step steps[] = {
 	{ "harvest", SLOT, "get (and clear, with --manual) the dirty log", .run = run_harvest },
 	{ "slot-remove", SLOT, "delete the memory slot …", .run = run_slot_remove },
 	{ "slot-add", SLOT, "… and put it back", .run = run_slot_add },
+	{ "vfio", .operands = ":GROUP", "take a VFIO group, with its device", .needed = 1,
+	  .run = run_vfio },
 	{ "quit", ALL, "end the program", .run = run_quit },
 };
 

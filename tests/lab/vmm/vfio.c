@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio.c - assigns a device to the VM: container, group, mappings, KVM's VFIO device.
+ *
+ * KVM's VFIO device holds the group's file, and the group's file holds the VM: what each of them keeps alive when the
+ * process dies is what a test wants to see.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vfio.h"
+
+/* The address (0000:00:01.0) of the group's first device. */
+static int device_name(unsigned int number, char name[NAME_MAX + 1])
+{
+	struct dirent *entry;
+	char path[64];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/kernel/iommu_groups/%u/devices", number);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	name[0] = '\0';
+	while (!name[0] && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			strcpy(name, entry->d_name);
+	closedir(dir);
+	return name[0] ? 0 : -ENODEV;
+}
+
+static int group_open(unsigned int number, int container)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	char path[32];
+	int group;
+
+	snprintf(path, sizeof(path), "/dev/vfio/%u", number);
+	group = open(path, O_RDWR | O_CLOEXEC);
+	if (group < 0)
+		return -errno;
+	if (ioctl(group, VFIO_GROUP_GET_STATUS, &status) ||
+	    ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ||
+	    ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+		return -errno;
+	return status.flags & VFIO_GROUP_FLAGS_VIABLE ? group : -EPERM;
+}
+
+static int memory_map(struct vm *vm, int container)
+{
+	unsigned int id;
+
+	for (id = 0; id < vm->config.slots; id++) {
+		struct vfio_iommu_type1_dma_map map = {
+			.argsz = sizeof(map),
+			.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+			.vaddr = (uintptr_t)vm->slots[id].hva,
+			.iova = vm->slots[id].ipa,
+			.size = vm->slots[id].bytes,
+		};
+
+		if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
+			return -errno;
+	}
+	return 0;
+}
+
+static int kvm_learn(struct vm *vm, int group)
+{
+	struct kvm_create_device device = { .type = KVM_DEV_TYPE_VFIO };
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_GROUP, /* since 6.6 also called KVM_DEV_VFIO_FILE */
+		.attr = KVM_DEV_VFIO_GROUP_ADD,
+		.addr = (uintptr_t)&group,
+	};
+
+	if (ioctl(vm->fd, KVM_CREATE_DEVICE, &device) ||
+	    ioctl(device.fd, KVM_SET_DEVICE_ATTR, &attr))
+		return -errno;
+	return 0;
+}
+
+int vfio_take(struct vm *vm, unsigned int number)
+{
+	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC), group, error;
+	char name[NAME_MAX + 1];
+
+	if (container < 0)
+		return -errno;
+	error = device_name(number, name);
+	if (error)
+		return error;
+	group = group_open(number, container);
+	if (group < 0)
+		return group;
+	error = memory_map(vm, container);
+	if (!error)
+		error = kvm_learn(vm, group);
+	if (!error && ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name) < 0)
+		error = -errno;
+	return error;
+}
