@@ -52,8 +52,8 @@ build/arm64/lab/kcoh-witness: $(wildcard tests/lab/witness/*.h $(VMM_DIR)/say.h 
 
 .PRECIOUS: build/arm64/obj/guests/%.elf
 
-guests: build/arm64/lab/kcoh-vmfile
-build/arm64/lab/kcoh-vmfile: tests/lab/tools/vmfile.c $(wildcard include/kcoh/*.h) Makefile tests/lab/lab.mk | sysroot
+guests: build/arm64/lab/kcoh-vmfile build/arm64/lab/kcoh-births
+build/arm64/lab/kcoh-vmfile build/arm64/lab/kcoh-births: build/arm64/lab/kcoh-%: tests/lab/tools/%.c $(wildcard include/kcoh/*.h) Makefile tests/lab/lab.mk | sysroot
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static $(filter %.c,$^) -o $@
