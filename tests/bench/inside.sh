@@ -36,7 +36,10 @@ done
 tool_start() {
 	case $1 in
 	none) ;;
-	module) module_load ;;
+	module)
+		module_load
+		echo 1000000000 >/sys/module/kcoh/parameters/trap_budget # writes a second: counted, and never too many
+		;;
 	bare)
 		mkfifo "$TMP/bare.in" "$TMP/bare.out"
 		"$LAB/kcoh-bare" <"$TMP/bare.in" >"$TMP/bare.out" &
