@@ -11,7 +11,7 @@
 
 #: Usage: births.sh [BIRTHS]
 
-births=${1:-300}
+births=${1:-200}
 : "${TEST:=births}" "${LAB_CPU:=neoverse-n1}"
 export TEST
 [[ $births =~ ^[1-9][0-9]{0,6}$ ]] || { sed -n 's/^#: //p' "$0" >&2 && exit 2; }
