@@ -104,13 +104,18 @@ build/arm64/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/kcoh/*.h) Makefi
 # --- the module -------------------------------------------------------------------------------------------
 
 # scripts/kbuild knows what is up to date.
-.PHONY: kmod kmod-abi
+.PHONY: kmod kmod-abi kmod-fail
 kmod: setup
 	@for k in $(KERNELS); do printf '  %-8s %s\n' KMOD $$k; \
 		scripts/kbuild $$k kmod build/arm64/kmod >/dev/null || exit; done
 # The same module with another ABI number: what kcohd says of it is a test.
 kmod-abi: setup
 	@scripts/kbuild 6.1 kmod build/arm64/lab/abi KCOH_DEFINES=-DKCOH_ABI=99 >/dev/null
+
+# … and with steps that can be made to fail (kmod/fail.h).
+kmod-fail: setup
+	@for k in $(KERNELS); do \
+		scripts/kbuild $$k kmod build/arm64/lab/fail KCOH_DEFINES=-DKCOH_FAIL >/dev/null || exit; done
 
 # --- what the lab tests run -------------------------------------------------------------------------------
 
@@ -141,6 +146,10 @@ bench: KERNELS := 6.1
 bench: arm64 bpf kmod guests
 	@tests/bench/run $(KERNELS:%=--kernel %)
 
+## mutants   does a lab test fail when the module is wrong in one of 16 ways
+mutants: guests kmod
+	@tests/lab/mutants/run
+
 ## model     the verdict of every policy by exhaustive search (spin)
 model: setup
 	@tests/model/run
@@ -149,4 +158,4 @@ model: setup
 clean:
 	rm -rf build
 
-.PHONY: help all native arm64 clang bpf guests unit demo check bench model clean
+.PHONY: help all native arm64 clang bpf guests unit demo check bench mutants model clean

@@ -10,6 +10,7 @@
 #include <asm/cpufeature.h>
 #include <asm/sysreg.h>
 
+#include "fail.h"
 #include "kcoh.h"
 
 /* file->private_data once HELLO went well; before that the file is mute. */
@@ -117,7 +118,7 @@ static struct miscdevice dev = {
 
 int kcoh_dev_init(void)
 {
-	return misc_register(&dev);
+	return kcoh_fail(KCOH_FAIL_DEV) ? -ENOMEM : misc_register(&dev);
 }
 
 void kcoh_dev_exit(void)

@@ -41,6 +41,7 @@
 #include <linux/slab.h>
 
 #include "clean.h"
+#include "fail.h"
 #include "kcoh.h"
 #include "trace.h"
 
@@ -104,6 +105,12 @@ static void open_close(struct harvest *h)
 	spin_unlock_irqrestore(&harvest_lock, flags);
 }
 
+static struct harvest *set_alloc(gfp_t gfp)
+{
+	return kcoh_fail(KCOH_FAIL_SET) ? NULL :
+					  kmalloc(sizeof(struct harvest), gfp | __GFP_NOWARN);
+}
+
 static struct harvest *spare_take(void)
 {
 	struct harvest *h = list_first_entry_or_null(&spares, struct harvest, spare);
@@ -145,7 +152,7 @@ static struct harvest *spare_get(void)
 static void spares_fill(void)
 {
 	while (READ_ONCE(spares_n) < SPARE_SETS) {
-		struct harvest *h = kmalloc(sizeof(*h), GFP_KERNEL | __GFP_NOWARN);
+		struct harvest *h = set_alloc(GFP_KERNEL);
 
 		if (!h) {
 			atomic64_inc(&kcoh_count.no_memory);
@@ -469,7 +476,7 @@ static struct harvest *harvest_current(struct kvm *kvm, u32 slot_id)
 	spin_lock_irqsave(&harvest_lock, flags);
 	h = open_find(kvm);
 	if (!h) {
-		h = spare_take() ?: kmalloc(sizeof(*h), GFP_ATOMIC | __GFP_NOWARN);
+		h = spare_take() ?: set_alloc(GFP_ATOMIC);
 		fresh = h;
 	}
 	if (fresh) {

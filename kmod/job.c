@@ -21,6 +21,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "fail.h"
 #include "kcoh.h"
 
 static LIST_HEAD(jobs);
@@ -111,7 +112,7 @@ int kcoh_job_queue(struct task_struct *task, struct kvm *kvm, struct kvm_vcpu *v
 
 	if (job_is_pending(task, vcpu, kvm, arg, fn))
 		return 0;
-	job = kzalloc(sizeof(*job), GFP_ATOMIC | __GFP_NOWARN);
+	job = kcoh_fail(KCOH_FAIL_JOB) ? NULL : kzalloc(sizeof(*job), GFP_ATOMIC | __GFP_NOWARN);
 	if (!job) {
 		atomic64_inc(&kcoh_count.no_memory);
 		return -ENOMEM;

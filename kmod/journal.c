@@ -11,6 +11,7 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
+#include "fail.h"
 #include "kcoh.h"
 
 #define MAX_ENTRIES (1u << 20)
@@ -54,7 +55,9 @@ int kcoh_journal_resize(struct kcoh_vm *vm, u32 entries)
 	if (entries > MAX_ENTRIES || (entries && !is_power_of_2(entries)))
 		return -EINVAL;
 	if (entries) {
-		new = kvzalloc(struct_size(new, entry, entries), GFP_KERNEL_ACCOUNT);
+		new = kcoh_fail(KCOH_FAIL_JOURNAL) ?
+			      NULL :
+			      kvzalloc(struct_size(new, entry, entries), GFP_KERNEL_ACCOUNT);
 		if (!new)
 			return -ENOMEM;
 		new->size = entries;

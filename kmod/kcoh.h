@@ -112,6 +112,7 @@ struct kcoh_vm {
 	struct kref ref;
 	struct rcu_head rcu;
 	bool dead; /* vms_lock */
+	u64 visited; /* vms_lock: by which pass of kcoh_vm_each() */
 	bool owned; /* vms_lock: its file is open */
 	bool linger; /* lock: the file was closed in an epoch; strategy holds until that ends */
 	int strategy; /* enum kcoh_strategy, or AUTO */
@@ -160,16 +161,16 @@ struct kcoh_vcpu *kcoh_vcpu_get(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu)
 struct kcoh_slot *kcoh_slot_find(struct kcoh_vm *vm, u32 slot_id);
 /* The same, made if there is none; NULL: no memory. May sleep. */
 struct kcoh_slot *kcoh_slot_get(struct kcoh_vm *vm, u32 slot_id);
-/* Calls fn for each known VM that still lives, with a reference on it. 0 or -ENOMEM. May sleep. */
-int kcoh_vm_each(void (*fn)(struct kcoh_vm *vm, struct kvm *kvm));
+/* Calls fn for each known VM that still lives, with a reference on it. May sleep. */
+void kcoh_vm_each(void (*fn)(struct kcoh_vm *vm, struct kvm *kvm));
 void kcoh_vm_exit(void);
 
 /* trap.c: the trap on SCTLR_EL1 writes in dirty epochs. */
 int kcoh_trap_init(void);
 void kcoh_trap_stop(void); /* kcoh_enabled is false; hooks off, nothing is queued any more */
 void kcoh_trap_exit(void); /* after kcoh_jobs_exit() */
-/* Applies kcoh_wanted() to every VM. 0 or -ENOMEM. May sleep. */
-int kcoh_trap_resync(void);
+/* Applies kcoh_wanted() to every VM. May sleep. */
+void kcoh_trap_resync(void);
 u64 kcoh_trap_misses(void);
 const struct kcoh_hook *kcoh_trap_hook_gone(void); /* see kcoh_hooks_gone() */
 /* enum kcoh_cache_state of a vCPU with this SCTLR_EL1. */

@@ -13,6 +13,7 @@
  *   vmfile.c   a VM as a file
  *   journal.c  which pages were cleaned, when
  *   trace.h    tracepoints kcoh:*
+ *   fail.h     steps that can be made to fail, in builds for tests
  *   compat/    all that depends on the kernel at hand
  */
 #define pr_fmt(fmt) "kcoh: " fmt
@@ -45,7 +46,7 @@ static int enabled_set(const char *val, const struct kernel_param *kp)
 	if (!err && kcoh_enabled)
 		WRITE_ONCE(stepped_aside, false); /* an operator who repaired it may try again */
 	if (!err && ready)
-		err = kcoh_trap_resync();
+		kcoh_trap_resync();
 	mutex_unlock(&params_lock);
 	return err;
 }
@@ -88,6 +89,7 @@ static const struct kernel_param_ops auto_ops = {
 	.set = auto_set,
 	.get = auto_get,
 };
+#undef auto /* newer headers make it __auto_type, and the parameter's name with it */
 module_param_cb(auto, &auto_ops, NULL, 0644);
 MODULE_PARM_DESC(auto, "clean: every harvest of every VM is cleaned; none: nothing is");
 

@@ -18,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 
+#include "fail.h"
 #include "kcoh.h"
 
 struct kcoh_seen {
@@ -39,7 +40,10 @@ void kcoh_taint_slot_starts(struct kcoh_vm *vm, struct kcoh_slot *slot, u64 base
 	struct kcoh_seen *seen = NULL;
 
 	if (kcoh_cleaning_tainted(vm)) {
-		seen = kvzalloc(struct_size(seen, bits, BITS_TO_LONGS(pages)), GFP_KERNEL_ACCOUNT);
+		seen = kcoh_fail(KCOH_FAIL_SEEN) ?
+			       NULL :
+			       kvzalloc(struct_size(seen, bits, BITS_TO_LONGS(pages)),
+					GFP_KERNEL_ACCOUNT);
 		if (!seen)
 			atomic64_inc(&kcoh_count.no_memory);
 	}

@@ -30,6 +30,7 @@
 #include <linux/preempt.h>
 #include <linux/workqueue.h>
 
+#include "fail.h"
 #include "kcoh.h"
 #include "trace.h"
 
@@ -467,8 +468,7 @@ static void vm_rearm(struct kcoh_vm *vm, struct kvm *kvm)
 
 static void rearm_work(struct work_struct *work)
 {
-	if (kcoh_vm_each(vm_rearm))
-		schedule_delayed_work(&rearm, msecs_to_jiffies(REARM_MS));
+	kcoh_vm_each(vm_rearm);
 }
 
 /* Counts a trapped write; true if it is one too many of this second. */
@@ -570,9 +570,9 @@ static void vm_resync(struct kcoh_vm *vm, struct kvm *kvm)
 	mutex_unlock(&vm->lock);
 }
 
-int kcoh_trap_resync(void)
+void kcoh_trap_resync(void)
 {
-	return kcoh_vm_each(vm_resync);
+	kcoh_vm_each(vm_resync);
 }
 
 static void vm_settle(struct kcoh_vm *vm, struct kvm *kvm)
@@ -589,7 +589,9 @@ int kcoh_trap_init(void)
 		pr_err("this kernel has no tracepoint kvm_toggle_cache\n");
 		return -ENOENT;
 	}
-	err = tracepoint_probe_register(toggle_tp, on_toggle, NULL);
+	err = kcoh_fail(KCOH_FAIL_TRACEPOINT) ?
+		      -ENOMEM :
+		      tracepoint_probe_register(toggle_tp, on_toggle, NULL);
 	if (err)
 		return err;
 	err = kcoh_hooks_attach(hooks, ARRAY_SIZE(hooks));

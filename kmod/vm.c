@@ -11,6 +11,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 
+#include "fail.h"
 #include "kcoh.h"
 
 static DEFINE_HASHTABLE(vms, 8);
@@ -62,7 +63,7 @@ static void vm_free_rcu(struct rcu_head *rcu)
 
 static struct kcoh_vm *vm_alloc(struct kvm *kvm)
 {
-	struct kcoh_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
+	struct kcoh_vm *vm = kcoh_fail(KCOH_FAIL_VM) ? NULL : kzalloc(sizeof(*vm), GFP_KERNEL);
 
 	if (!vm)
 		return NULL;
@@ -192,7 +193,7 @@ struct kcoh_vcpu *kcoh_vcpu_get(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu)
 
 	if (found)
 		return found;
-	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	new = kcoh_fail(KCOH_FAIL_VCPU) ? NULL : kzalloc(sizeof(*new), GFP_KERNEL);
 	if (!new)
 		return NULL;
 	found = xa_cmpxchg(&vm->vcpus, vcpu->vcpu_idx, NULL, new, GFP_KERNEL);
@@ -213,7 +214,7 @@ struct kcoh_slot *kcoh_slot_get(struct kcoh_vm *vm, u32 slot_id)
 
 	if (found)
 		return found;
-	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	new = kcoh_fail(KCOH_FAIL_SLOT) ? NULL : kzalloc(sizeof(*new), GFP_KERNEL);
 	if (!new)
 		return NULL;
 	found = xa_cmpxchg(&vm->slots, slot_id, NULL, new, GFP_KERNEL);
@@ -223,43 +224,44 @@ struct kcoh_slot *kcoh_slot_get(struct kcoh_vm *vm, u32 slot_id)
 	return xa_is_err(found) ? NULL : found;
 }
 
+static DEFINE_MUTEX(each_lock);
+static u64 each_pass;
+
 /*
- * Fills kvms with up to n VMs that still live, each with a reference. A record in the table is of a VM
- * whose kvm_arch_destroy_vm() did not run yet, so its memory is there to be asked.
+ * A VM that this pass did not visit yet, with a reference; NULL: there is none. A record in the table is of a VM whose
+ * kvm_arch_destroy_vm() did not run yet, so its memory is there to be asked.
  */
-static unsigned int vms_get(struct kvm **kvms, unsigned int n)
+static struct kcoh_vm *vm_next_unvisited(void)
 {
-	struct kcoh_vm *vm;
+	struct kcoh_vm *vm, *found = NULL;
 	unsigned long flags;
-	unsigned int got = 0;
 	int bkt;
 
 	spin_lock_irqsave(&vms_lock, flags);
 	hash_for_each(vms, bkt, vm, node) {
-		if (got < n && kvm_get_kvm_safe(vm->key))
-			kvms[got++] = vm->key;
+		if (!found && vm->visited != each_pass && kvm_get_kvm_safe(vm->key)) {
+			vm->visited = each_pass;
+			found = vm;
+		}
 	}
 	spin_unlock_irqrestore(&vms_lock, flags);
-	return got;
+	return found;
 }
 
-int kcoh_vm_each(void (*fn)(struct kcoh_vm *vm, struct kvm *kvm))
+/* Without an allocation, since unloading must not fail. */
+void kcoh_vm_each(void (*fn)(struct kcoh_vm *vm, struct kvm *kvm))
 {
-	unsigned int n = atomic64_read(&kcoh_count.vms), i;
-	struct kvm **kvms;
+	struct kcoh_vm *vm;
 
-	if (!n)
-		return 0;
-	kvms = kvmalloc_array(n, sizeof(*kvms), GFP_KERNEL);
-	if (!kvms)
-		return -ENOMEM;
-	n = vms_get(kvms, n);
-	for (i = 0; i < n; i++) {
-		fn(kcoh_vm_held(kvms[i]), kvms[i]);
-		kvm_put_kvm(kvms[i]);
+	mutex_lock(&each_lock);
+	each_pass++;
+	while ((vm = vm_next_unvisited())) {
+		struct kvm *kvm = vm->key;
+
+		fn(vm, kvm);
+		kvm_put_kvm(kvm); /* the record goes with the VM */
 	}
-	kvfree(kvms);
-	return 0;
+	mutex_unlock(&each_lock);
 }
 
 void kcoh_vm_exit(void)

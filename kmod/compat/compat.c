@@ -14,6 +14,7 @@
 #include <linux/pid.h>
 #include <linux/string.h>
 
+#include "../fail.h"
 #include "compat.h"
 
 typedef struct kvm_vcpu *__percpu *(*running_vcpus_fn)(void);
@@ -98,6 +99,8 @@ bool kcoh_task_work_cancel(struct task_struct *task, struct callback_head *work)
 /* No FOLL_WRITE: it would break copy-on-write. */
 long kcoh_pages_get(struct mm_struct *mm, unsigned long hva, unsigned long n, struct page **pages)
 {
+	if (kcoh_fail(KCOH_FAIL_PAGES))
+		return -ENOMEM;
 #ifdef HAVE_GUP_REMOTE_VMAS
 	return get_user_pages_remote(mm, hva, n, FOLL_NOFAULT, pages, NULL, NULL);
 #else

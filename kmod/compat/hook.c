@@ -13,6 +13,7 @@
 #include <linux/printk.h>
 #include <linux/string.h>
 
+#include "../fail.h"
 #include "compat.h"
 
 static void hook_ftrace_entry(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
@@ -52,7 +53,7 @@ unsigned long kcoh_symbol_find(const char *name)
 	struct kprobe kp = { .symbol_name = name };
 	unsigned long addr;
 
-	if (register_kprobe(&kp))
+	if (kcoh_fail(KCOH_FAIL_SYMBOL) || register_kprobe(&kp))
 		return 0;
 	addr = (unsigned long)kp.addr;
 	unregister_kprobe(&kp);
@@ -70,6 +71,8 @@ static int hook_attach_ftrace(struct kcoh_hook *hook, unsigned long addr)
 #ifndef HAVE_FTRACE_REGS_ARGUMENT
 	hook->ops.flags |= FTRACE_OPS_FL_SAVE_REGS;
 #endif
+	if (kcoh_fail(KCOH_FAIL_FTRACE))
+		return -ENODEV;
 	err = ftrace_set_filter_ip(&hook->ops, addr, 0, 0);
 	if (err)
 		return err;
@@ -94,6 +97,8 @@ static int hook_attach(struct kcoh_hook *hook)
 	hook->addr = kcoh_symbol_find(hook->name);
 	if (!hook->addr)
 		return -ENOENT;
+	if (kcoh_fail(KCOH_FAIL_HOOK))
+		return -EBUSY;
 	if (!hook_attach_ftrace(hook, hook->addr)) {
 		hook->method = KCOH_HOOK_FTRACE;
 		return 0;

@@ -3,6 +3,7 @@
  * dev.c - kcoh-dev: speaks to /dev/kcoh by hand, for tests.
  *
  *   kcoh-dev stats           prints the module's counters as one line of JSON
+ *   kcoh-dev state           how it says it is: ready, not-needed, disabled or stepped-aside
  *   kcoh-dev handshake       tries what must be refused and says what came back, a line each:
  *                            stats-before-hello EPROTO
  *
@@ -94,6 +95,19 @@ static int print_stats(int fd)
 	return 0;
 }
 
+static int print_state(int fd)
+{
+	static const char *const names[] = { "ready", "not-needed", "disabled", "stepped-aside" };
+	struct kcoh_hello hello = { .abi = KCOH_ABI };
+
+	if (ioctl(fd, KCOH_IOC_HELLO, &hello) || hello.state >= sizeof(names) / sizeof(names[0])) {
+		fprintf(stderr, "kcoh-dev: no state: %s\n", strerror(errno));
+		return 1;
+	}
+	puts(names[hello.state]);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int fd = open(KCOH_DEV, O_RDWR | O_CLOEXEC);
@@ -104,8 +118,10 @@ int main(int argc, char **argv)
 	}
 	if (argc == 2 && !strcmp(argv[1], "stats"))
 		return print_stats(fd);
+	if (argc == 2 && !strcmp(argv[1], "state"))
+		return print_state(fd);
 	if (argc == 2 && !strcmp(argv[1], "handshake"))
 		return handshake(fd);
-	fprintf(stderr, "usage: kcoh-dev stats|handshake\n");
+	fprintf(stderr, "usage: kcoh-dev stats|state|handshake\n");
 	return 1;
 }
