@@ -107,15 +107,17 @@ build/arm64/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/kcoh/*.h) Makefi
 .PHONY: kmod kmod-abi kmod-fail
 kmod: setup
 	@for k in $(KERNELS); do printf '  %-8s %s\n' KMOD $$k; \
-		scripts/kbuild $$k kmod build/arm64/kmod >/dev/null || exit; done
+		scripts/kbuild $${k/-/ } kmod build/arm64/kmod >/dev/null || exit; done
 # The same module with another ABI number: what kcohd says of it is a test.
+ABI_KERNELS ?= 6.1
 kmod-abi: setup
-	@scripts/kbuild 6.1 kmod build/arm64/lab/abi KCOH_DEFINES=-DKCOH_ABI=99 >/dev/null
+	@for k in $(ABI_KERNELS); do \
+		scripts/kbuild $${k/-/ } kmod build/arm64/lab/abi KCOH_DEFINES=-DKCOH_ABI=99 >/dev/null || exit; done
 
 # … and with steps that can be made to fail (kmod/fail.h).
 kmod-fail: setup
 	@for k in $(KERNELS); do \
-		scripts/kbuild $$k kmod build/arm64/lab/fail KCOH_DEFINES=-DKCOH_FAIL >/dev/null || exit; done
+		scripts/kbuild $${k/-/ } kmod build/arm64/lab/fail KCOH_DEFINES=-DKCOH_FAIL >/dev/null || exit; done
 
 # --- what the lab tests run -------------------------------------------------------------------------------
 
@@ -150,6 +152,18 @@ bench: arm64 bpf kmod guests
 mutants: guests kmod
 	@tests/lab/mutants/run
 
+## check-matrix   all lab tests on every kernel and CPU, with many seeds, and a table: hours
+check-matrix: KERNELS := 6.1 6.12 6.12-16k 7
+check-matrix: ABI_KERNELS = $(KERNELS)
+check-matrix: arm64 bpf kmod kmod-abi kmod-fail guests
+	@tests/lab/run --matrix
+
+## check-kasan    all lab tests on a kernel with KASAN, lockdep and failing allocations, built when first asked for
+check-kasan: KERNELS := debug
+check-kasan: ABI_KERNELS = $(KERNELS)
+check-kasan: arm64 bpf kmod kmod-abi kmod-fail guests
+	@tests/lab/run --matrix --kernel debug
+
 ## model     the verdict of every policy by exhaustive search (spin)
 model: setup
 	@tests/model/run
@@ -158,4 +172,4 @@ model: setup
 clean:
 	rm -rf build
 
-.PHONY: help all native arm64 clang bpf guests unit demo check bench mutants model clean
+.PHONY: help all native arm64 clang bpf guests unit demo check check-matrix check-kasan bench mutants model clean

@@ -7,8 +7,9 @@
 # a caller can tell "the lab could not start" from "the command in the lab failed". A progress line appears on stderr
 # only when something takes longer than two seconds: `say` prints at once and is for steps known to be long.
 #
-# A kernel has a short name (6.1, 6.12, 7) and a page size (4k, 16k). The table below is the only place that knows
-# from which Debian suite each comes and which suite's compiler builds its modules.
+# A kernel has a short name (6.1, 6.12, 7, debug) and a page size (4k, 16k). The table below is the only place that knows
+# from which Debian suite each comes and which suite's compiler builds its modules. `debug` is built here
+# from Debian's source (lib/debug-kernel.bash). For a page size in brackets modules are compiled and no kernel is there.
 
 # shellcheck disable=SC2034 # for those who source this
 KCOH_REPO=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -18,7 +19,8 @@ KCOH_SELF=$(basename -- "$0")
 #        name  suite               toolchain  page sizes
 KERNELS='6.1   bookworm            host       4k
          6.12  bookworm-backports  host       4k 16k
-         7     trixie-backports    trixie     4k 16k'
+         7     trixie-backports    trixie     4k 16k
+         debug bookworm-backports  host       4k (64k)'
 
 die() {
 	printf '%s: %s\n' "$KCOH_SELF" "$*" >&2
@@ -59,5 +61,5 @@ kernel_check() {
 	local pages
 	pages=$(kernel_field "$1" pages)
 	[[ $pages ]] || die "kernel '$1' is unknown; choose one of: $(kernel_names | paste -sd' ')"
-	[[ " $pages " == *" $2 "* ]] || die "Debian has no kernel $1 with $2 pages; choose one of: $pages"
+	[[ " $pages " == *" $2 "* || " $pages " == *" ($2) "* ]] || die "there is no kernel $1 with $2 pages; choose one of: $pages"
 }

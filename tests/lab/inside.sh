@@ -10,7 +10,8 @@
 export LAB_KERNEL=$1 LAB_CPU=$2
 shift 2
 cd "$(dirname -- "$0")" || exit 2
-SPLAT='Kernel panic|Internal error|Oops|Unable to handle|kernel BUG|BUG:|WARNING:|Call trace:|rcu.*stall|blocked for more than|scheduling while atomic'
+# shellcheck source-path=SCRIPTDIR source=../../scripts/lib/splat.bash
+source ../../scripts/lib/splat.bash
 
 run_test() { # run_test TEST SECONDS
 	local status=0 log=/tmp/report.$1 before now start=$SECONDS
@@ -20,7 +21,7 @@ run_test() { # run_test TEST SECONDS
 	((status != 124)) || echo "FAIL $1: not done after $2 s" | tee -a "$log"
 	((status == 124)) || grep -qE '^(PASS|FAIL|SKIP) ' "$log" || echo "FAIL $1: reported nothing (status $status)"
 	((status <= 1 || status == 124)) || echo "FAIL $1: ended with status $status"
-	now=$(dmesg | tail -n +$((before + 1)) | grep -E "$SPLAT") && printf 'FAIL %s: the kernel complained\n%s\n' "$1" "$now"
+	now=$(dmesg | tail -n +$((before + 1)) | splats -) && printf 'FAIL %s: the kernel complained\n%s\n' "$1" "$now"
 	echo "DONE $1 $((SECONDS - start))"
 }
 
