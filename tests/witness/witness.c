@@ -337,9 +337,8 @@ static void on_page_copy(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t
 	struct qemu_plugin_hwaddr *hwaddr = qemu_plugin_get_hwaddr(info, va);
 	uint64_t pa;
 
-	(void)vcpu;
 	(void)data;
-	if (!(va & BIT63) || !hwaddr || qemu_plugin_hwaddr_is_io(hwaddr))
+	if (!in_host_kernel(&cpus[vcpu]) || !hwaddr || qemu_plugin_hwaddr_is_io(hwaddr))
 		return;
 	pa = qemu_plugin_hwaddr_phys_addr(hwaddr);
 	pthread_mutex_lock(&lock);
@@ -432,7 +431,7 @@ static void on_insn(struct qemu_plugin_insn *insn)
 		watch(insn, on_mark, 0);
 	else if ((word & 0xffc00000) ==
 		 0xa8000000) /* STNP: the kernel has it in copy_page() alone */
-		qemu_plugin_register_vcpu_mem_cb(insn, on_page_copy, QEMU_PLUGIN_CB_NO_REGS,
+		qemu_plugin_register_vcpu_mem_cb(insn, on_page_copy, QEMU_PLUGIN_CB_R_REGS,
 						 QEMU_PLUGIN_MEM_W, NULL);
 }
 
