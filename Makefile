@@ -149,7 +149,7 @@ bench: arm64 bpf kmod guests
 	@tests/bench/run $(KERNELS:%=--kernel %)
 
 ## mutants   does a lab test fail when the module is wrong in one of 16 ways
-mutants: guests kmod
+mutants: guests kmod build/native/witness.so
 	@tests/lab/mutants/run
 
 ## check-matrix   all lab tests on every kernel and CPU, with many seeds, and a table: hours

@@ -17,6 +17,8 @@ cd "$(dirname -- "$0")" || exit 2
 source ./lib.sh
 # shellcheck source-path=SCRIPTDIR source=qemu.sh
 source ./qemu.sh
+# shellcheck source-path=SCRIPTDIR source=watched.sh
+source ./watched.sh
 trap 'qemu_end "${!QEMU_PID[@]}"; finish' EXIT
 
 # One word a boot, one number a beat, and an ear for `reboot`.
@@ -71,6 +73,7 @@ migration_active() {
 
 make_initramfs
 module_load
+watch_begin
 qemu_start from linux "${LINUX[@]}" || give_up "QEMU runs Linux" "$(<"$QEMU_DIR/from.log")"
 # shellcheck disable=SC2046 # two words
 qemu_start to linux "${LINUX[@]}" $(incoming to) || give_up "a second QEMU waits" "$(<"$QEMU_DIR/to.log")"
@@ -78,6 +81,7 @@ wait_for 60 booted from 1 || give_up "the guest boots" "$(<"$QEMU_DIR/from.seria
 wait_for 20 beat_after 2 || give_up "the guest's heart beats"
 same "before the migration nothing was harvested" 0 "$(stat_of pages_protected)"
 
+watch_follow from
 qmp from migrate-set-parameters '{"max-bandwidth":1000000,"downtime-limit":1}' >/dev/null || give_up "QEMU takes a limit"
 qmp from migrate "{\"uri\":\"unix:$QEMU_DIR/to.migration\"}" >/dev/null || give_up "QEMU accepts the migration"
 wait_for 30 migration_active || give_up "the migration starts" "$(qmp from query-migrate)"
@@ -88,6 +92,7 @@ same "the guest rebooted inside the epoch" 'active running' "$(migration_status 
 
 qmp from migrate-set-parameters "$MIGRATION" >/dev/null || give_up "QEMU takes the other limit"
 wait_for 60 migration_ended from || give_up "the migration ends" "$(qmp from query-migrate)"
+watch_end from
 same "the migration completes" completed "$(migration_status from)"
 same "the guest runs at the destination" running "$(run_status to)"
 check "its heart beats on there" wait_for 30 beat_after $(($(beats) + 3))
