@@ -7,7 +7,7 @@
 #
 # The migration is throttled so far that it cannot end; the guest is told to reboot, and has when its init speaks a second
 # time; then the migration gets all the bandwidth there is. A Linux guest that boots twice and is migrated
-# takes an emulated host more than a minute on a busy machine, so this is not part of `make check`:
+# takes an emulated host more than a minute on a busy machine, so this is part of the matrix and not of `make check`:
 #
 #   $ make KERNELS=6.1 arm64 bpf kmod guests && scripts/lab run --qemu --timeout 300 -- /kcoh/tests/lab/reboot.sh
 : "${TEST:=reboot}" "${LAB_CPU:=neoverse-n1}"
