@@ -4,7 +4,7 @@
 # Judge the module's journal by what the witness (witness.c) saw being executed.
 #
 #   $ tests/witness/judge.py build/witness/record
-#   ok off/auto: 1289 pages in 34 journal entries: 82496 lines cleaned, 35 DSB SY; 9 ioctls …
+#   ok off/auto: 1289 pages in 34 journal entries: 82496 lines cleaned, 35 DSB SY, 9 TLB invalidations before; …
 #   bad journal-only/auto: unseen: 521 pages in the journal that nobody cleaned (the first: gfn 0x40083)
 #
 # A span is what a thread does from its entry into the kernel to its return to EL0: for a harvester, one ioctl.
@@ -19,8 +19,9 @@
 #   4. Each page that KVM write-protected in a span, and that is populated, was cleaned in that span. So the
 #      write-protected pages are those cleaned and those not populated, and the module's own counts say the same.
 #
-# Populated is what /proc/PID/pagemap maps, other than the zero page, before and after the run. A page populated only after
-# is 'late': whether it was so at the harvest is unknown, and it is counted apart.
+# What is cleaned without being write-protected in that span (a slot as a whole, the dirty pages of a stopped VM) is
+# 'cleaned besides', and held to 1 and 3 alone. Populated is what /proc/PID/pagemap maps, other than the zero page, before and
+# after the run. A page populated only after is 'populated later': whether it was at the harvest is unknown.
 
 import sys
 from collections import Counter, defaultdict
@@ -336,6 +337,11 @@ class Host:
         self.whole = False
 
 
+def give_up(text):
+    print(f"judge: {text}", file=sys.stderr)
+    sys.exit(2)
+
+
 def numbers(words):
     """Hex but for the one word of a T."""
     return [word if word in ("all", "ipa", "local") else int(word, 16) for word in words]
@@ -351,7 +357,7 @@ def read(name):
                 host.line_bytes = min(host.line_bytes or rest[1], rest[1])
             elif kind == "L":
                 if host.linear not in (None, rest[0] - rest[1]):
-                    sys.exit(f"judge: the kernel's linear map is not one: {text.strip()}")
+                    give_up(f"the kernel's linear map is not one: {text.strip()}")
                 host.linear = rest[0] - rest[1]
             elif kind == "Z":
                 host.whole = True
@@ -370,12 +376,15 @@ def read(name):
 
 def main():
     if len(sys.argv) != 2:
-        sys.exit("usage: judge.py RECORD")
-    host, unfinished, runs = read(sys.argv[1])
+        give_up("say which record: judge.py RECORD")
+    try:
+        host, unfinished, runs = read(sys.argv[1])
+    except (OSError, ValueError) as error:
+        give_up(f"cannot read the record {sys.argv[1]}: {error}")
     if not host.whole or unfinished:
-        sys.exit("judge: the record has no end: the lab was stopped")
+        give_up("the record has no end: the lab was stopped")
     if not runs or not all(host.text) or host.linear is None:
-        sys.exit("judge: the record has no runs, or does not say where the kernel is")
+        give_up("the record has no runs, or does not say where the kernel is")
     for run in runs:
         run.play()
         run.tell()
