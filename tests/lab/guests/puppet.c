@@ -139,6 +139,9 @@ static u64 obey(u64 vcpu, u64 command)
 		return mmu_change(a);
 	case CMD_NOISE:
 		return noise(a);
+	case CMD_BUSY_NOISE:
+		report(REPORT_BUSY, 0, 0, 0);
+		return noise(a);
 	case CMD_TOGGLE:
 		return toggle(a);
 	case CMD_SET_WAY:
@@ -169,6 +172,9 @@ void guest_main(u64 vcpu, u64 context)
 {
 	(void)context;
 	mmu_prepare();
-	for (;;)
-		report(REPORT_DONE, obey(vcpu, load64(GUEST_BELL + BELL_WAIT)), 0, 0);
+	for (;;) {
+		u64 writes = obey(vcpu, load64(GUEST_BELL + BELL_WAIT));
+
+		report(REPORT_DONE, writes, read_sysreg(isr_el1), 0);
+	}
 }

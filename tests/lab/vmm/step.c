@@ -141,6 +141,44 @@ static int run_wake(struct machine *machine, const uint64_t *operand)
 	return error;
 }
 
+/* ISR_EL1.I as the vCPU saw it at the end of a command: its virtual interrupt is pending. */
+#define ISR_I (1u << 7)
+
+/* Changes the interrupt line while the vCPU writes trapped registers: HCR_EL2.VI and .TVM are bits of one word. */
+static int irq_change(struct machine *machine, struct vm_vcpu *vcpu, bool level, bool *ret_lost)
+{
+	const uint64_t busy[3] = { CMD_BUSY_NOISE, 10, 0 }, look[3] = { CMD_NOISE, 0, 0 };
+	struct bell *bell = &machine->bell;
+	int error = bell_order(vcpu, bell, busy, true, machine->deadline_ms);
+
+	if (!error)
+		error = vm_irq(vcpu, level);
+	if (!error)
+		error = bell_wait(vcpu, bell, machine->deadline_ms);
+	if (!error)
+		error = bell_order(vcpu, bell, look, false, machine->deadline_ms);
+	*ret_lost = !(bell->lines[vcpu->index].arg[1] & ISR_I) == level;
+	return error;
+}
+
+static int run_irq_race(struct machine *machine, const uint64_t *operand)
+{
+	struct vm_vcpu *vcpu = &machine->vm.vcpus[operand[0]];
+	uint64_t i, all_lost = 0;
+	int error = 0;
+	bool lost;
+
+	for (i = 0; i < 2 * operand[1] && !error; i++) {
+		error = irq_change(machine, vcpu, !(i & 1), &lost);
+		all_lost += lost;
+		if (lost && !error)
+			error = vm_irq(vcpu, i & 1) ?: vm_irq(vcpu, !(i & 1));
+	}
+	snprintf(figures, sizeof(figures), ",\"changes\":%" PRIu64 ",\"lost\":%" PRIu64, i,
+		 all_lost);
+	return error;
+}
+
 /* The word is cleaned because the guest may read it around the cache. */
 static void set_spin(struct machine *machine, uint64_t vcpu, uint64_t value)
 {
@@ -276,6 +314,9 @@ static const struct step steps[] = {
 	{ "unspin", VCPU, "… and out of it", .run = run_unspin },
 	{ "wfi", VCPU, "sleep in WFI …", .run = run_wfi },
 	{ "wake", VCPU, "… and out of it, by the interrupt line", .run = run_wake },
+	{ "irq-race", ":VCPU:TIMES",
+	  "interrupt line up and down while trapped registers are written", 2, true,
+	  .run = run_irq_race },
 	{ "init", VCPU, "KVM_ARM_VCPU_INIT, as a reset does", .run = run_init },
 	{ "set-sctlr", ":VCPU:VALUE", "KVM_SET_ONE_REG on SCTLR_EL1", 2, true,
 	  .run = run_set_sctlr },
