@@ -68,6 +68,10 @@ if ! s2fwb; then
 	same "a strategy outlives its owner within the epoch" 0 "$(jq .cleaning <<<"$seen")"
 	vmm vm log-off:0 log-on:0
 	same "and not beyond" 1 "$(file status | jq .cleaning)"
+	echo none >/sys/module/kcoh/parameters/auto
+	same "with auto=none nothing is cleaned that nobody asked for" 0 "$(file status | jq .cleaning)"
+	echo clean >/sys/module/kcoh/parameters/auto
+	same "with auto=clean everything is" 1 "$(file status | jq .cleaning)"
 	# What went uncleaned under `observe` is not forgotten.
 	file strategy:0
 	vmm vm write:0:0:5 harvest:0
