@@ -104,8 +104,12 @@ int kcoh_hold_vcpu(struct kvm_vcpu *vcpu, struct kcoh_vcpu *record, u32 ms, u32 
 		err = kcoh_job_queue(task, vcpu->kvm, vcpu, 0, hold_sleep);
 		put_task_struct(task);
 	}
+	if (err == -ENOMEM)
+		kcoh_hold_release_vcpu(vcpu, record, KCOH_HOLD_RELEASED);
+	else
+		err = 0; /* a thread that is gone runs nothing */
 	wake_up_all(&hold_wait);
-	return err == -ENOMEM ? err : 0;
+	return err;
 }
 
 void kcoh_hold_release(struct kcoh_vm *vm, struct kvm *kvm, u32 why)

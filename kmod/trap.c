@@ -208,7 +208,7 @@ static void epoch_start(struct kcoh_vm *vm, struct kvm *kvm, const struct logged
 	bool all, settled;
 
 	atomic64_inc(&kcoh_count.epochs);
-	if (!kcoh_harvest_canary(kvm))
+	if (kcoh_wanted() && !kcoh_harvest_canary(kvm))
 		kcoh_step_aside("a hook does not fire", "kvm_arch_sync_dirty_log");
 	if (!kcoh_wanted())
 		return;
@@ -298,10 +298,10 @@ static void slot_ends(struct kcoh_vm *vm, const struct kvm_memory_slot *old,
 		      const struct kvm_memory_slot *new)
 {
 	struct kcoh_slot *slot = kcoh_slot_find(vm, old->id);
+	u32 flags = new ? new->flags : 0;
 
-	if (slot &&
-	    (!new || !(new->flags &KVM_MEM_LOG_DIRTY_PAGES) || new->base_gfn != old->base_gfn ||
-	     new->npages != old->npages || new->userspace_addr != old->userspace_addr))
+	if (slot && (!(flags & KVM_MEM_LOG_DIRTY_PAGES) || new->base_gfn != old->base_gfn ||
+		     new->npages != old->npages || new->userspace_addr != old->userspace_addr))
 		kcoh_taint_slot_ends(slot);
 }
 
