@@ -45,7 +45,8 @@
 
 #define REPORT_EDGE 1 /* SCTLR_EL1 was written: ARG 0 pc, 1 new value, 2 old value */
 #define REPORT_BUSY 2 /* the next thing is a spin, a WFI or a PSCI call that may not return */
-#define REPORT_DONE 3 /* a command: ARG 0 = VM-register writes it made, SCTLR_EL1's included; 1 ISR_EL1 */
+#define REPORT_DONE                                                                                \
+	3 /* a command: ARG 0 = VM-register writes it made, SCTLR_EL1's too; 1 ISR_EL1 */
 #define REPORT_FAULT 4 /* an exception nobody expected: ARG 0 ESR, 1 ELR, 2 FAR */
 
 #define CMD_MMU 1 /* operand 0: MMU_M | MMU_C to be set, others cleared */
