@@ -148,7 +148,7 @@ bench: KERNELS := 6.1
 bench: arm64 bpf kmod guests
 	@tests/bench/run $(KERNELS:%=--kernel %)
 
-## mutants   does a test fail when the module is wrong in one of 17 ways
+## mutants   does a test fail when the module is wrong in one of 16 ways
 mutants: guests kmod build/native/witness.so
 	@tests/lab/mutants/run
 

@@ -3,7 +3,7 @@
 #
 # Each step of the module that can fail is made to, in turn (kmod/fail.h). What cannot be cleaned is counted and marked dirty
 # again, what cannot be set up leaves nothing behind, and the module unloads and loads again as if nothing had been. The
-# kernel log stays silent: whoever runs this test looks.
+# kernel log stays silent: whoever runs this test looks. failures.sh --only STEP: one of them.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
@@ -56,52 +56,66 @@ file() {
 	"$LAB/kcoh-vmfile" "${VMM_PID[vm]}" "$@"
 }
 
-for step in symbol hook tracepoint dev; do
-	each_fails $step
-done
+try_symbol() { each_fails symbol; }
+try_hook() { each_fails hook; }
+try_tracepoint() { each_fails tracepoint; }
+try_dev() { each_fails dev; }
 
 # Without ftrace: kprobes, which somebody can disarm. That is noticed.
-insmod "$MODULE" fail=ftrace "${PARAMETERS[@]}" || give_up "insmod with kprobes"
-vmm_start vm puppet --vcpus 2 --manual=init
-vmm vm run on:0 log-on:0 off:0 on:0 write:0:0:100 harvest:0
-same "kprobes instead of ftrace: the epoch and all 3 edges are seen, no hook was missed" '1 3 0' \
-	"$(stat_of epochs) $(stat_of toggles) $(stat_of hook_misses)"
-s2fwb || check "and what was harvested is cleaned" test "$(stat_of pages_cleaned)" -ge 100
-same "the module is at work" ready "$("$LAB/kcoh-dev" state)"
-echo 0 >/sys/kernel/debug/kprobes/enabled
-same "all kprobes disarmed behind its back: it steps aside" stepped-aside "$("$LAB/kcoh-dev" state)"
-echo 1 >/sys/kernel/debug/kprobes/enabled
-vmm_end vm
-rmmod kcoh
+try_ftrace() {
+	insmod "$MODULE" fail=ftrace "${PARAMETERS[@]}" || give_up "insmod with kprobes"
+	vmm_start vm puppet --vcpus 2 --manual=init
+	vmm vm run on:0 log-on:0 off:0 on:0 write:0:0:100 harvest:0
+	same "ftrace: with kprobes in its place the epoch and all 3 edges are seen, no hook was missed" '1 3 0' \
+		"$(stat_of epochs) $(stat_of toggles) $(stat_of hook_misses)"
+	s2fwb || check "ftrace: and what was harvested is cleaned" test "$(stat_of pages_cleaned)" -ge 100
+	same "ftrace: the module is at work" ready "$("$LAB/kcoh-dev" state)"
+	echo 0 >/sys/kernel/debug/kprobes/enabled
+	same "ftrace: all kprobes disarmed behind its back: it steps aside" stepped-aside "$("$LAB/kcoh-dev" state)"
+	echo 1 >/sys/kernel/debug/kprobes/enabled
+	vmm_end vm
+	rmmod kcoh
+}
 
-with job
-vmm vm log-on:0
-same "job: no epoch is announced armed that is not" '0 0' "$(stat_of vcpus_armed) $(stat_of arms)"
-vmm vm off:0 on:0
-check "job: counted" test "$(stat_of no_memory)" -gt 0
-ended job
+try_job() {
+	with job
+	vmm vm log-on:0
+	same "job: no epoch is announced armed that is not" '0 0' "$(stat_of vcpus_armed) $(stat_of arms)"
+	vmm vm off:0 on:0
+	check "job: counted" test "$(stat_of no_memory)" -gt 0
+	ended job
+}
 
-for step in vm vcpu slot; do
-	with $step
+record() { # record STEP: no memory for what the module keeps of a VM, a vCPU, a slot
+	with "$1"
 	vmm vm log-on:0 write:0:0:100 harvest:0 off:0 on:0
-	s2fwb || check "$step: what is harvested is cleaned all the same" test "$(stat_of pages_cleaned)" -ge 100
-	check "$step: counted" test "$(stat_of no_memory)" -gt 0
-	ended $step
-done
+	s2fwb || check "$1: what is harvested is cleaned all the same" test "$(stat_of pages_cleaned)" -ge 100
+	check "$1: counted" test "$(stat_of no_memory)" -gt 0
+	ended "$1"
+}
 
-with journal
-same "journal: refused" "kcoh-vmfile: journal:64: Cannot allocate memory" "$(file journal:64 2>&1)"
-vmm vm log-on:0
-ended journal
+try_vm() { record vm; }
+try_vcpu() { record vcpu; }
+try_slot() { record slot; }
 
-if ! s2fwb; then
+try_journal() {
+	with journal
+	same "journal: refused" "kcoh-vmfile: journal:64: Cannot allocate memory" "$(file journal:64 2>&1)"
+	vmm vm log-on:0
+	ended journal
+}
+
+try_seen() {
 	with seen
 	owner_start "${VMM_PID[vm]}" strategy:3 pause
 	vmm vm log-on:0 write:0:0:100 harvest:0 write:0:0:100 harvest:0
 	same "seen: without its bits each page counts as tainted" 0 "$(stat_of pages_untainted)"
 	owner_end
 	ended seen
+}
 
+try_pages() {
+	local unclean protected
 	with pages
 	vmm vm log-on:0 write:0:0:100 harvest:0
 	unclean=$(stat_of pages_unclean) protected=$(stat_of pages_protected)
@@ -111,7 +125,10 @@ if ! s2fwb; then
 	check "pages: and the next harvest returns them all once more" test "$(vmm_figure vm dirty)" -ge "$protected"
 	check "pages: and cleans them" test "$(stat_of pages_cleaned)" -ge 100
 	ended pages
+}
 
+try_set() {
+	local marked
 	with set early
 	vmm vm log-on:0 write:0:0:100 harvest:0
 	marked=$(stat_of pages_marked)
@@ -120,4 +137,11 @@ if ! s2fwb; then
 	vmm vm harvest:0
 	check "set: and the next harvest returns them" test "$(vmm_figure vm dirty)" -ge "$marked"
 	ended set
-fi
+}
+
+steps=(symbol hook tracepoint dev ftrace job vm vcpu slot journal)
+s2fwb || steps+=(seen pages set)
+[[ ${1:-} != --only ]] || steps=("$2")
+for step in "${steps[@]}"; do
+	"try_$step"
+done

@@ -50,4 +50,4 @@ check "and QEMU is gone" wait_for 10 sh -c "! kill -0 ${QEMU_PID[vm]}"
 wait "${QEMU_PID[vm]}" 2>/dev/null
 unset "QEMU_PID[vm]"
 owner_end
-check "and with it the record" wait_for 2 test "$(stat_of vms)" = 0
+check "and with it the record" wait_for 2 stat_is vms 0

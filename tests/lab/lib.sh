@@ -87,6 +87,10 @@ stat_of() { # stat_of COUNTER
 	"$LAB/kcoh-dev" stats | jq -r ".$1"
 }
 
+stat_is() { # stat_is COUNTER VALUE: for wait_for, which polls a command, not a value
+	[[ $(stat_of "$1") == "$2" ]]
+}
+
 # --- the kernel's tracepoints -----------------------------------------------------------------------------------
 
 trace_on() { # trace_on SYSTEM/EVENT…

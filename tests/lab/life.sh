@@ -9,6 +9,10 @@ debugfs_entries() {
 	find /sys/kernel/debug/kvm -maxdepth 1 -name '[0-9]*' | wc -l
 }
 
+no_vm() {
+	(($(debugfs_entries) == 0))
+}
+
 module_load
 same "no VM is known" 0 "$(stat_of vms)"
 
@@ -22,7 +26,7 @@ for moment in "on:0" "log-on:0" "log-on:0 spin:0" "spin:0 log-on:0" "wfi:0 log-o
 	wait "${VMM_PID[vm]}" 2>/dev/null
 	unset "VMM_PID[vm]"
 	rm -f "$TMP"/vm.*
-	wait_for 2 test "$(debugfs_entries)" = 0 || fail "kill -9 after '$moment' leaves a VM"
+	wait_for 2 no_vm || fail "kill -9 after '$moment' leaves a VM"
 done
 check "no VM is left after kill -9 at ten moments" test "$(debugfs_entries)" = 0
 same "and no record" '0 0' "$(stat_of vms) $(stat_of vcpus_armed)"

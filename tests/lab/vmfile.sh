@@ -92,5 +92,5 @@ kill -9 "$pid"
 check "its entry is gone within a second of kill -9, with the file open" wait_for 1 sh -c "! ls -d /sys/kernel/debug/kvm/$pid-*"
 wait "$owner"
 same "and the file is dead" "dead ENODEV" "$(<"$TMP/dead")"
-check "the record goes with the file" wait_for 2 test "$(stat_of vms)" = 0
+check "the record goes with the file" wait_for 2 stat_is vms 0
 unset "VMM_PID[vm]"

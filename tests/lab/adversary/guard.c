@@ -22,7 +22,7 @@
 
 #define JOURNAL_ENTRIES (1u << 16)
 #define BATCH 256
-#define TAINT_TRIES 30000 /* of a millisecond */
+#define TAINT_TRIES 5000 /* of a millisecond */
 
 static int must_hello(struct kcoh_hello *hello)
 {

@@ -16,6 +16,6 @@ while read -r mutant name arguments; do
 	mkdir -p "/usr/lib/kcoh/lab/fail/$release"
 	cp "$real" "/usr/lib/kcoh/lab/fail/$release/kcoh.ko"
 	# shellcheck disable=SC2086 # words
-	TEST=$name timeout -k 10 110 bash "./$name.sh" $arguments </dev/null 2>&1
+	TEST=$name timeout -k 10 200 bash "./$name.sh" $arguments </dev/null 2>&1
 	cp /tmp/real.ko "$real"
 done <"$1"
