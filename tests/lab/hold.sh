@@ -71,8 +71,8 @@ if ! s2fwb; then
 	owner_start "${VMM_PID[vm]}" strategy:4:600000 pause status pause
 	trace_clear
 	vmm vm log-on:0
-	wait_for 10 grep -q 'held why=toggle' "$TRACEFS/trace" || fail "a vCPU that turns its caches off is held" "$(trace_lines kcoh_hold)"
-	pass "a vCPU that turns its caches off is held before its next instruction"
+	check "a vCPU that turns its caches off is held before its next instruction" \
+		wait_for 10 grep -q 'held why=toggle' "$TRACEFS/trace"
 	vmm_order vm printed:4
 	does_nothing "and does not get on"
 	kill -STOP "${VMM_PID[vm]}"
