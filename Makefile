@@ -162,7 +162,7 @@ check-matrix: arm64 bpf kmod kmod-abi kmod-fail guests
 check-kasan: KERNELS := debug
 check-kasan: ABI_KERNELS = $(KERNELS)
 check-kasan: arm64 bpf kmod kmod-abi kmod-fail guests
-	@tests/lab/run --matrix --kernel debug
+	@tests/lab/run --matrix --kernel debug --cpu neoverse-n1
 
 ## model     the verdict of every policy by exhaustive search (spin)
 model: setup
