@@ -73,8 +73,9 @@ static struct kcoh_vm *vm_alloc(struct kvm *kvm)
 	vm->strategy = KCOH_STRATEGY_AUTO;
 	spin_lock_init(&vm->journal_lock);
 	init_waitqueue_head(&vm->wait);
-	xa_init(&vm->vcpus);
-	xa_init(&vm->slots);
+	/* vm_free_rcu() takes their locks in softirq context. */
+	xa_init_flags(&vm->vcpus, XA_FLAGS_LOCK_BH);
+	xa_init_flags(&vm->slots, XA_FLAGS_LOCK_BH);
 	return vm;
 }
 
@@ -196,7 +197,7 @@ struct kcoh_vcpu *kcoh_vcpu_get(struct kcoh_vm *vm, const struct kvm_vcpu *vcpu)
 	new = kcoh_fail(KCOH_FAIL_VCPU) ? NULL : kzalloc(sizeof(*new), GFP_KERNEL);
 	if (!new)
 		return NULL;
-	found = xa_cmpxchg(&vm->vcpus, vcpu->vcpu_idx, NULL, new, GFP_KERNEL);
+	found = xa_cmpxchg_bh(&vm->vcpus, vcpu->vcpu_idx, NULL, new, GFP_KERNEL);
 	if (!found)
 		return new;
 	kfree(new);
@@ -217,7 +218,7 @@ struct kcoh_slot *kcoh_slot_get(struct kcoh_vm *vm, u32 slot_id)
 	new = kcoh_fail(KCOH_FAIL_SLOT) ? NULL : kzalloc(sizeof(*new), GFP_KERNEL);
 	if (!new)
 		return NULL;
-	found = xa_cmpxchg(&vm->slots, slot_id, NULL, new, GFP_KERNEL);
+	found = xa_cmpxchg_bh(&vm->slots, slot_id, NULL, new, GFP_KERNEL);
 	if (!found)
 		return new;
 	kfree(new);

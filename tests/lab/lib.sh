@@ -18,6 +18,8 @@ GUESTS=/usr/lib/kcoh/guests
 TMP=$(mktemp -d "/tmp/${TEST:?}.XXXXXX")
 declare -A VMM_IN=() VMM_OUT=() VMM_PID=()
 KCOHD_PID='' TRACE_PID='' OWNER_PID=''
+KCOHD_WAIT=20 # seconds until it answers
+[[ ${LAB_KERNEL:-} != debug ]] || KCOHD_WAIT=120 # KASAN makes the verifier slow
 
 pass() {
 	printf 'PASS %s: %s\n' "$TEST" "$1"
@@ -226,7 +228,7 @@ kcohd_start() {
 	command -v kcohd kcoh >/dev/null || give_up "kcohd and kcoh are in the lab"
 	kcohd --config "$TMP/kcoh.conf" >"$TMP/kcohd.log" 2>&1 &
 	KCOHD_PID=$!
-	wait_for 20 kcoh ps || give_up "kcohd answers within 20 s" "$(<"$TMP/kcohd.log")"
+	wait_for "$KCOHD_WAIT" kcoh ps || give_up "kcohd answers within $KCOHD_WAIT s" "$(<"$TMP/kcohd.log")"
 }
 
 kcohd_stop() {
