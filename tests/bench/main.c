@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../lab/vmm/number.h"
 #include "../lab/vmm/say.h"
 #include "measure.h"
 
@@ -58,16 +59,6 @@ static void usage(void)
 	       "observe|clean]\n"
 	       "       kcoh-bench entropy    first: feeds the kernel's random numbers the same "
 	       "bytes each time\n");
-}
-
-static uint64_t must_number(const char *what, const char *text, uint64_t min, uint64_t max)
-{
-	char *end;
-	uint64_t value = strtoull(text, &end, 0);
-
-	if (end == text || *end || value < min || value > max)
-		die("%s '%s' is not a number from %" PRIu64 " to %" PRIu64, what, text, min, max);
-	return value;
 }
 
 static void must_kind(struct options *options, const char *text)

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "number.h"
 #include "say.h"
 #include "step.h"
 
@@ -50,16 +51,6 @@ static void usage(void)
 	       "[STEP...]\n"
 	       "Steps (none: one a line from standard input):\n");
 	step_help();
-}
-
-static uint64_t must_number(const char *what, const char *text, uint64_t min, uint64_t max)
-{
-	char *end;
-	uint64_t value = strtoull(text, &end, 0);
-
-	if (end == text || *end || value < min || value > max)
-		die("%s '%s' is not a number from %" PRIu64 " to %" PRIu64, what, text, min, max);
-	return value;
 }
 
 /* "128M,32M" in MiB: one slot each. */
