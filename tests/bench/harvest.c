@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../lab/vmm/module.h"
 #include "../lab/vmm/say.h"
 #include "kcoh/event.h"
 #include "kcoh/ioctl.h"
@@ -20,7 +21,7 @@
 /* Its file, as kcohd would hold it; -1 if the module is not to be asked. */
 static int must_ask(const struct rig *rig, const char *strategy)
 {
-	struct kcoh_hello hello = { .abi = KCOH_ABI };
+	struct kcoh_hello hello;
 	struct kcoh_vm_open request = { .vm_fd = rig->vm.fd };
 	struct kcoh_vm_strategy wanted = { .strategy = KCOH_STRATEGY_CLEAN };
 	int dev, file;
@@ -29,9 +30,7 @@ static int must_ask(const struct rig *rig, const char *strategy)
 		return -1;
 	if (!strcmp(strategy, "observe"))
 		wanted.strategy = KCOH_STRATEGY_OBSERVE;
-	dev = open(KCOH_DEV, O_RDWR | O_CLOEXEC);
-	if (dev < 0 || ioctl(dev, KCOH_IOC_HELLO, &hello))
-		die("the module is not there, or of another version: %s", strerror(errno));
+	dev = must_open_module(&hello);
 	file = ioctl(dev, KCOH_IOC_VM, &request);
 	if (file < 0 || ioctl(file, KCOH_VM_STRATEGY, &wanted))
 		die("the module refuses our VM or its strategy: %s", strerror(errno));

@@ -45,7 +45,7 @@ build/arm64/lab/kcoh-dev: tests/lab/tools/dev.c $(wildcard include/kcoh/*.h) Mak
 
 guests: build/arm64/lab/kcoh-witness
 build/arm64/lab/kcoh-witness: $(sort $(wildcard tests/lab/witness/*.c)) Makefile tests/lab/lab.mk | sysroot
-build/arm64/lab/kcoh-witness: $(wildcard tests/lab/witness/*.h $(VMM_DIR)/say.h include/kcoh/*.h)
+build/arm64/lab/kcoh-witness: $(wildcard tests/lab/witness/*.h $(VMM_DIR)/*.h include/kcoh/*.h)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static $(filter %.c,$^) -o $@
@@ -53,7 +53,7 @@ build/arm64/lab/kcoh-witness: $(wildcard tests/lab/witness/*.h $(VMM_DIR)/say.h 
 .PRECIOUS: build/arm64/obj/guests/%.elf
 
 guests: build/arm64/lab/kcoh-vmfile build/arm64/lab/kcoh-births
-build/arm64/lab/kcoh-vmfile build/arm64/lab/kcoh-births: build/arm64/lab/kcoh-%: tests/lab/tools/%.c $(wildcard include/kcoh/*.h) Makefile tests/lab/lab.mk | sysroot
+build/arm64/lab/kcoh-vmfile build/arm64/lab/kcoh-births: build/arm64/lab/kcoh-%: tests/lab/tools/%.c $(wildcard $(VMM_DIR)/*.h include/kcoh/*.h) Makefile tests/lab/lab.mk | sysroot
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static $(filter %.c,$^) -o $@

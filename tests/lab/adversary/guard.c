@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../vmm/module.h"
 #include "../vmm/say.h"
 #include "../witness/tell.h"
 #include "draw.h"
@@ -24,25 +25,13 @@
 #define BATCH 256
 #define TAINT_TRIES 5000 /* of a millisecond */
 
-static int must_hello(struct kcoh_hello *hello)
-{
-	int fd = open(KCOH_DEV, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		die("cannot open %s (is the module loaded?): %s", KCOH_DEV, strerror(errno));
-	if (ioctl(fd, KCOH_IOC_HELLO, hello))
-		die("the module refuses: it has ABI %u, this is built for %u", hello->abi,
-		    KCOH_ABI);
-	return fd;
-}
-
 bool guard_must_open(struct guard *guard, struct cache *cache, uint32_t strategy, uint64_t seed)
 {
-	struct kcoh_hello hello = { .abi = KCOH_ABI };
+	struct kcoh_hello hello;
 	struct kcoh_vm_open open = { .vm_fd = cache->ram->vm->fd };
 	struct kcoh_vm_strategy wanted = { .strategy = strategy };
 	__u32 entries = JOURNAL_ENTRIES;
-	int dev = must_hello(&hello);
+	int dev = must_open_module(&hello);
 
 	*guard = (struct guard){ .cache = cache, .random = seed };
 	pthread_mutex_init(&guard->lock, NULL);

@@ -19,59 +19,24 @@
  *
  * Exit status 0, or 1 with one sentence.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../vmm/module.h"
 #include "kcoh/event.h"
 #include "kcoh/ioctl.h"
 
 static const char *result(int ret)
 {
 	return ret < 0 ? strerrorname_np(errno) : "ok";
-}
-
-/* The number of the process's first descriptor that is a KVM VM, or -1. */
-static int vm_fd_number(int pid)
-{
-	char path[64], name[PATH_MAX], target[64];
-	struct dirent *entry;
-	int number = -1;
-	ssize_t len;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	while (dir && number < 0 && (entry = readdir(dir))) {
-		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-		len = readlink(name, target, sizeof(target) - 1);
-		target[len > 0 ? len : 0] = '\0';
-		if (!strcmp(target, "anon_inode:kvm-vm"))
-			number = atoi(entry->d_name);
-	}
-	if (dir)
-		closedir(dir);
-	return number;
-}
-
-static int vm_take(int pid)
-{
-	int number = vm_fd_number(pid);
-	int pidfd = syscall(SYS_pidfd_open, pid, 0);
-
-	if (number < 0 || pidfd < 0)
-		return -1;
-	return syscall(SYS_pidfd_getfd, pidfd, number, 0);
 }
 
 static int vm_open(int dev, int vm)

@@ -12,62 +12,31 @@
  * `journal` asks for no strategy: the VM keeps the one it has (auto=clean). It prints a line when it has begun.
  * Exit status 0, or 2 with one sentence.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../vmm/module.h"
 #include "../vmm/say.h"
 #include "tell.h"
 
 #define JOURNAL_ENTRIES (1u << 18)
 
-/* A descriptor of our own for the process's KVM VM. */
-static int must_take_vm(int pid)
-{
-	char path[64], name[PATH_MAX], target[64];
-	int pidfd = syscall(SYS_pidfd_open, pid, 0), number = -1;
-	struct dirent *entry;
-	ssize_t len;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	if (!dir || pidfd < 0)
-		die("there is no process %d", pid);
-	while (number < 0 && (entry = readdir(dir))) {
-		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-		len = readlink(name, target, sizeof(target) - 1);
-		target[len > 0 ? len : 0] = '\0';
-		if (!strcmp(target, "anon_inode:kvm-vm"))
-			number = atoi(entry->d_name);
-	}
-	closedir(dir);
-	if (number < 0)
-		die("process %d has no KVM VM", pid);
-	number = syscall(SYS_pidfd_getfd, pidfd, number, 0);
-	if (number < 0)
-		die("cannot take the VM of process %d: %s", pid, strerror(errno));
-	close(pidfd);
-	return number;
-}
-
 static int must_open_vm(int pid)
 {
-	struct kcoh_hello hello = { .abi = KCOH_ABI };
-	struct kcoh_vm_open request = { .vm_fd = must_take_vm(pid) };
+	struct kcoh_hello hello;
+	struct kcoh_vm_open request = { .vm_fd = vm_take(pid) };
 	__u32 entries = JOURNAL_ENTRIES;
-	int dev = open(KCOH_DEV, O_RDWR | O_CLOEXEC), file;
+	int dev, file;
 
-	if (dev < 0 || ioctl(dev, KCOH_IOC_HELLO, &hello))
-		die("cannot open %s: %s", KCOH_DEV, strerror(errno));
+	if (request.vm_fd < 0)
+		die("cannot take the VM of process %d: %s", pid, strerror(errno));
+	dev = must_open_module(&hello);
 	file = ioctl(dev, KCOH_IOC_VM, &request);
 	if (file < 0 || fcntl(file, F_SETFL, O_RDWR | O_NONBLOCK) ||
 	    ioctl(file, KCOH_VM_JOURNAL, &entries))
