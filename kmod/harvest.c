@@ -555,17 +555,24 @@ static void on_protect(const struct kcoh_hook_args *args)
 	}
 }
 
-void kcoh_harvest_log_starts(struct kvm *kvm, const struct kvm_memory_slot *slot)
+/* True if harvests of this VM are cleaned. */
+static bool vm_is_cleaned(const struct kvm *kvm)
 {
-	u64 words = slot->npages / WORD_PAGES, rest = slot->npages % WORD_PAGES;
-	struct harvest *h;
 	bool cleaned;
 
 	rcu_read_lock();
 	cleaned = kcoh_cleaning(kcoh_vm_find(kvm));
 	rcu_read_unlock();
+	return cleaned;
+}
+
+void kcoh_harvest_log_starts(struct kvm *kvm, const struct kvm_memory_slot *slot)
+{
+	u64 words = slot->npages / WORD_PAGES, rest = slot->npages % WORD_PAGES;
+	struct harvest *h;
+
 	/* A read-only slot is written by the host alone, through its caches. */
-	if (!cleaned || (slot->flags & KVM_MEM_READONLY) ||
+	if (!vm_is_cleaned(kvm) || (slot->flags & KVM_MEM_READONLY) ||
 	    kvm_dirty_log_manual_protect_and_init_set(kvm))
 		return;
 	h = harvest_current(kvm, slot->id);
@@ -596,18 +603,17 @@ static void on_sync(const struct kcoh_hook_args *args)
 {
 	struct kvm *kvm = (struct kvm *)args->arg[0];
 	const struct kvm_memory_slot *slot = (const struct kvm_memory_slot *)args->arg[1];
-	bool stopped = kvm->manual_dirty_log_protect && !vcpu_is_loaded(kvm);
 	struct harvest *h;
-	bool cleaned;
+	bool stopped;
 
 	if (READ_ONCE(canary_task) == current) {
 		canary_fired = true;
 		return;
 	}
-	rcu_read_lock();
-	cleaned = kcoh_cleaning(kcoh_vm_find(kvm));
-	rcu_read_unlock();
-	if (!cleaned || (!stopped && !flight_older(kvm, slot->id, HOWEVER_OLD)))
+	if (!vm_is_cleaned(kvm))
+		return;
+	stopped = kvm->manual_dirty_log_protect && !vcpu_is_loaded(kvm);
+	if (!stopped && !flight_older(kvm, slot->id, HOWEVER_OLD))
 		return;
 	h = harvest_current(kvm, slot->id);
 	if (h)
@@ -618,12 +624,8 @@ static void on_sync(const struct kcoh_hook_args *args)
 static void on_ring_reset(const struct kcoh_hook_args *args)
 {
 	struct kvm *kvm = (struct kvm *)args->arg[0];
-	bool cleaned;
 
-	rcu_read_lock();
-	cleaned = kcoh_cleaning(kcoh_vm_find(kvm));
-	rcu_read_unlock();
-	if (cleaned && flight_older(kvm, ALL_SLOTS, HOWEVER_OLD))
+	if (vm_is_cleaned(kvm) && flight_older(kvm, ALL_SLOTS, HOWEVER_OLD))
 		harvest_current(kvm, ALL_SLOTS);
 }
 

@@ -431,6 +431,20 @@ static void on_release(const struct kcoh_hook_args *args)
 static void rearm_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(rearm, rearm_work);
 
+/* Brings `armed` in line with what is wanted. The epoch was then not watched all along. kcoh_vm.lock held. */
+static void arm_as_wanted(struct kcoh_vm *vm, struct kvm *kvm)
+{
+	bool wanted = vm->epoch && !vm->over_budget && kcoh_wanted();
+
+	lockdep_assert_held(&vm->lock);
+	if (READ_ONCE(vm->armed) == wanted)
+		return;
+	kcoh_taint(vm);
+	WRITE_ONCE(vm->watched, false);
+	WRITE_ONCE(vm->armed, wanted);
+	sync_vcpus(kvm);
+}
+
 /* Job in a vCPU's thread: its VM trapped too often. */
 static void over_budget(struct kcoh_job *job)
 {
@@ -440,13 +454,10 @@ static void over_budget(struct kcoh_job *job)
 		return;
 	mutex_lock(&vm->lock);
 	if (READ_ONCE(vm->armed)) {
-		kcoh_taint(vm);
-		WRITE_ONCE(vm->watched, false);
-		WRITE_ONCE(vm->armed, false);
 		WRITE_ONCE(vm->over_budget, true);
 		vm->rearm_ns = ktime_get_ns() + REARM_MS * (u64)NSEC_PER_MSEC;
 		atomic64_inc(&kcoh_count.over_budget);
-		sync_vcpus(job->kvm);
+		arm_as_wanted(vm, job->kvm);
 		schedule_delayed_work(&rearm, msecs_to_jiffies(REARM_MS));
 	}
 	mutex_unlock(&vm->lock);
@@ -458,8 +469,7 @@ static void vm_rearm(struct kcoh_vm *vm, struct kvm *kvm)
 	if (vm->over_budget && kcoh_wanted() && ktime_get_ns() >= vm->rearm_ns) {
 		atomic_set(&vm->budget_used, 0);
 		WRITE_ONCE(vm->over_budget, false);
-		WRITE_ONCE(vm->armed, true);
-		sync_vcpus(kvm);
+		arm_as_wanted(vm, kvm);
 	} else if (vm->over_budget) {
 		schedule_delayed_work(&rearm, msecs_to_jiffies(REARM_MS));
 	}
@@ -561,12 +571,7 @@ static void vm_resync(struct kcoh_vm *vm, struct kvm *kvm)
 	mutex_lock(&vm->lock);
 	if (!kcoh_wanted())
 		kcoh_hold_release(vm, kvm, KCOH_HOLD_CLOSED);
-	if (READ_ONCE(vm->armed) != (vm->epoch && !vm->over_budget && kcoh_wanted())) {
-		kcoh_taint(vm);
-		WRITE_ONCE(vm->watched, false);
-		WRITE_ONCE(vm->armed, !vm->armed);
-		sync_vcpus(kvm);
-	}
+	arm_as_wanted(vm, kvm);
 	mutex_unlock(&vm->lock);
 }
 
