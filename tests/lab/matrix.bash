@@ -13,7 +13,7 @@ MATRIX_KERNELS=(6.1 6.12 6.12-16k 7)
 MATRIX_CPUS=(neoverse-n1 cortex-a72 max)
 
 declare -A cell_pass=() cell_fail=() cell_skip=()
-skips=() boots=0 complaints=0
+skips=() boots=0 boot_seconds=0 complaints=0
 
 # matrix_impossible COMBINATION: why nothing can be run there; nothing if something can.
 matrix_impossible() {
@@ -29,9 +29,9 @@ matrix_count() {
 	esac
 }
 
-# matrix_boot KMSG: one boot ended; its kernel's log.
+# matrix_boot KMSG SECONDS: one boot ended; its kernel's log, and how long it took.
 matrix_boot() {
-	boots=$((boots + 1))
+	boots=$((boots + 1)) boot_seconds=$((boot_seconds + $2))
 	complaints=$((complaints + $(splats "$1" 2>/dev/null | wc -l)))
 }
 
@@ -61,5 +61,5 @@ matrix_table() {
 	done
 	[[ -z ${cell_pass[64k/-]:-} ]] || printf '%-9s %s\n' 64k "compiled only"
 	((${#skips[@]} == 0)) || printf 'skipped: %s\n' "${skips[@]}"
-	echo "$complaints complaints of the kernel in $boots boots; wall time $SECONDS s"
+	echo "$complaints complaints of the kernel in $boots boots of $boot_seconds s in all; wall time $SECONDS s"
 }
