@@ -19,7 +19,8 @@ TMP=$(mktemp -d "/tmp/${TEST:?}.XXXXXX")
 declare -A VMM_IN=() VMM_OUT=() VMM_PID=()
 KCOHD_PID='' TRACE_PID='' OWNER_PID=''
 KCOHD_WAIT=20 # seconds until it answers
-[[ ${LAB_KERNEL:-} != debug ]] || KCOHD_WAIT=120 # KASAN makes the verifier slow
+STEP_WAIT=60 # seconds that a step of a VM may take
+[[ ${LAB_KERNEL:-} != debug ]] || KCOHD_WAIT=120 STEP_WAIT=240 # KASAN makes the verifier and everything slow
 
 pass() {
 	printf 'PASS %s: %s\n' "$TEST" "$1"
@@ -144,7 +145,7 @@ vmm() {
 	shift
 	for step in "$@"; do
 		vmm_order "$name" "$step"
-		vmm_answers "$name" 60 || give_up "VM $name does step $step" "${VMM_LINE-}" "$(<"$TMP/$name.err")"
+		vmm_answers "$name" "$STEP_WAIT" || give_up "VM $name does step $step" "${VMM_LINE-}" "$(<"$TMP/$name.err")"
 	done
 }
 
