@@ -124,6 +124,7 @@ kmod-fail: setup
 -include tests/lab/lab.mk
 -include tests/witness/witness.mk
 -include tests/bench/bench.mk
+-include tests/metrics/metrics.mk
 
 # --- tests ------------------------------------------------------------------------------------------------
 

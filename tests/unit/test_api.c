@@ -13,6 +13,21 @@ static void health(void **state)
 	assert_string_equal(answer.body, "ok\n");
 }
 
+static void metrics(void **state)
+{
+	struct answer answer;
+
+	ask_with(*state, "GET", "/metrics", NULL, &answer);
+	assert_int_equal(answer.status, 200);
+	assert_non_null(strstr(answer.head, "Content-Type: " KCOH_METRICS_CONTENT_TYPE));
+	assert_non_null(strstr(answer.body, "kcoh_vm_verdict{vm=\"3\",name=\"web-1\","
+					    "verdict=\"veto\"} 1\n"));
+	assert_non_null(strstr(answer.body, "kcoh_vm_exits_total{vm=\"3\",name=\"web-1\","
+					    "class=\"HVC64\"} 5\n"));
+	assert_non_null(strstr(answer.body, "kcoh_vm_tracked{vm=\"8\",name=\"twin\"} 0\n"));
+	assert_string_equal(answer.body + answer.len - 6, "# EOF\n");
+}
+
 static void socket_is_private(void **state)
 {
 	struct bench *bench = *state;
@@ -286,7 +301,7 @@ int main(void)
 		TEST(health),   TEST(socket_is_private), TEST(a_vm),       TEST(all_vms),
 		TEST(verdicts), TEST(odd_name),          TEST(untracked),  TEST(refusals),
 		TEST(methods),  TEST(module_release),    TEST(host_facts), TEST(keep_alive),
-		TEST(garbage),  TEST(one_daemon_a_path),
+		TEST(garbage),  TEST(one_daemon_a_path), TEST(metrics),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

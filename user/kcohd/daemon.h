@@ -79,6 +79,8 @@ int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
 
 /* host.c: shakes hands with the module. 0, -ENOENT: not loaded, -EPROTO: another ABI; a sentence in err. */
 int host_hello(struct kcoh_hello *ret_hello, char *err, size_t err_len);
+/* The module's counters. 0, or a negative errno. */
+int host_module_stats(struct kcoh_stats *ret_stats);
 /* KCOH_HOST_* that are known without the module. */
 uint32_t host_features_alone(void);
 

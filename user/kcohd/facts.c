@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "kcohd/daemon.h"
 #include "serve/event_json.h"
@@ -77,6 +78,42 @@ static json_t *host_json(void *ctx)
 	return o;
 }
 
+static uint64_t unix_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static int count_hook(const struct kcoh_hook_view *hook, void *ctx)
+{
+	struct kcoh_metrics_host *host = ctx;
+
+	if (host->hooks == KCOH_METRICS_HOOKS)
+		return -ENOSPC;
+	host->hook[host->hooks++] = (struct kcoh_metrics_hook){ hook->name, hook->method };
+	return 0;
+}
+
+static void metrics(void *ctx, struct kcoh_metrics_host *ret_host)
+{
+	struct daemon *daemon = ctx;
+
+	ret_host->now_ns = now_ns();
+	ret_host->unix_ns = unix_ns();
+	ret_host->features_known = daemon->module.told_hardware;
+	ret_host->features = daemon->host_features;
+	ret_host->module_up = daemon->module.fits && daemon->module.attached;
+	ret_host->module_state = daemon->module.hello.state;
+	ret_host->module_stats_known = daemon->module.fits &&
+				       host_module_stats(&ret_host->module) == 0;
+	ret_host->records_lost = kcoh_feed_lost(daemon->feed);
+	ret_host->records_malformed = kcoh_relay_malformed(daemon->relay);
+	kcoh_feed_each_hook(daemon->feed, count_hook, ret_host);
+	ret_host->process_known = kcoh_metrics_process_read(&ret_host->process) == 0;
+}
+
 static int release(void *ctx, uint64_t *ret_ns, char *err, size_t err_len)
 {
 	return module_release(ctx, ret_ns, err, err_len);
@@ -93,6 +130,7 @@ int serve_up(struct daemon *daemon)
 		.page_size = daemon->page_size,
 		.exits = exits,
 		.host = host_json,
+		.metrics = metrics,
 		.module_release = release,
 		.ctx = daemon,
 	};

@@ -92,6 +92,20 @@ int host_hello(struct kcoh_hello *ret_hello, char *err, size_t err_len)
 	return error ? hello_fail(error, err, err_len) : 0;
 }
 
+int host_module_stats(struct kcoh_stats *ret_stats)
+{
+	struct kcoh_hello hello = { .abi = KCOH_ABI };
+	int fd = open(KCOH_DEV, O_RDWR | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, KCOH_IOC_HELLO, &hello) < 0 || ioctl(fd, KCOH_IOC_STATS, ret_stats) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 uint32_t host_features_alone(void)
 {
 	char cmdline[4096] = "";

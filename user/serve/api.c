@@ -147,6 +147,30 @@ static enum MHD_Result get_host(struct kcoh_serve *serve, struct MHD_Connection 
 			   config->host ? config->host(config->ctx) : json_object());
 }
 
+static enum MHD_Result get_metrics(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				   const char *rest)
+{
+	const struct kcoh_serve_config *config = &serve->config;
+	struct kcoh_metrics_host host = { .page_size = config->page_size };
+	const struct kcoh_metrics_source source = {
+		.core = config->core,
+		.roster = config->roster,
+		.host = &host,
+		.exits = config->exits,
+		.ctx = config->ctx,
+	};
+	size_t len;
+	char *text;
+
+	(void)rest;
+	if (config->metrics)
+		config->metrics(config->ctx, &host);
+	host.streams = serve->stream_count;
+	text = kcoh_metrics_render(&source, &len);
+	return text ? answer_text(connection, MHD_HTTP_OK, KCOH_METRICS_CONTENT_TYPE, text, NULL) :
+		      MHD_NO;
+}
+
 static enum MHD_Result get_vms(struct kcoh_serve *serve, struct MHD_Connection *connection,
 			       const char *rest)
 {
@@ -236,9 +260,13 @@ static const struct route {
 	enum MHD_Result (*answer)(struct kcoh_serve *serve, struct MHD_Connection *connection,
 				  const char *rest);
 } routes[] = {
-	{ "GET", "/healthz", get_health }, { "GET", "/v1/events", get_events },
-	{ "GET", "/v1/host", get_host },   { "GET", "/v1/vms", get_vms },
-	{ "GET", "/v1/vms/", get_vm },     { "POST", "/v1/module/release", post_release },
+	{ "GET", "/healthz", get_health },
+	{ "GET", "/metrics", get_metrics },
+	{ "GET", "/v1/events", get_events },
+	{ "GET", "/v1/host", get_host },
+	{ "GET", "/v1/vms", get_vms },
+	{ "GET", "/v1/vms/", get_vm },
+	{ "POST", "/v1/module/release", post_release },
 };
 
 /* A HEAD is a GET whose body libmicrohttpd keeps to itself. */

@@ -13,6 +13,7 @@
 
 #include "core/core.h"
 #include "feed/feed.h"
+#include "metrics/metrics.h"
 #include "serve/log.h"
 #include "names/roster.h"
 
@@ -28,6 +29,8 @@ struct kcoh_serve_config {
 	int (*exits)(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES]);
 	/* A new object of facts about host and module. May be NULL. */
 	json_t *(*host)(void *ctx);
+	/* What the wiring knows for /metrics; ret_host is zeroed. May be NULL. */
+	void (*metrics)(void *ctx, struct kcoh_metrics_host *ret_host);
 	/* Lets go of the module. 0 and for how long, or a negative errno and one sentence. May be NULL. */
 	int (*module_release)(void *ctx, uint64_t *ret_ns, char *err, size_t err_len);
 	void *ctx;

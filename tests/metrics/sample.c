@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * metrics-sample - a scrape as kcohd would answer it, of VMs that a real core has been told of. For the parser that judges
+ * the format, and for the cost of a scrape.
+ *
+ *   metrics-sample [VMS]       prints it (default 3 VMs; the names need escaping)
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "metrics/metrics.h"
+
+#define MAX_VMS 1024
+
+static int exits(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
+{
+	(void)ctx;
+	if (vm % 3 == 0)
+		return -ENOENT;
+	ret_counts[0x16] = 5ull * vm;
+	ret_counts[KCOH_EXIT_IRQ] = 1;
+	return 0;
+}
+
+static void step(struct kcoh_core *core, union kcoh_ev *ev, uint16_t type, size_t size, uint32_t vm,
+		 uint16_t vcpu)
+{
+	struct kcoh_act acts[KCOH_CORE_MAX_ACTS];
+
+	ev->hdr = (struct kcoh_ev_hdr){
+		.ts_ns = 1000, .vm = vm, .vcpu = vcpu, .type = type, .size = (uint16_t)size
+	};
+	if (kcoh_core_step(core, &ev->hdr, size, acts, KCOH_CORE_MAX_ACTS) < 0)
+		abort();
+}
+
+#define STEP(TYPE, member, vm, vcpu, ...)                                                          \
+	step(core, &(union kcoh_ev){ .member = { .hdr = { 0 }, ##__VA_ARGS__ } }, KCOH_EV_##TYPE,  \
+	     sizeof(((union kcoh_ev *)0)->member), vm, vcpu)
+
+static void vm_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t id)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), id % 2 ? "web-%u" : "na\\me \"%u\"\né", id);
+	STEP(VM_NEW, vm_new, id, KCOH_VCPU_NONE, .pid = id, .comm = "qemu");
+	STEP(MEMSLOT, memslot, id, KCOH_VCPU_NONE, .pages = 256, .change = KCOH_SLOT_CREATE);
+	STEP(VCPU, vcpu, id, 0, .state = id % 2 ? KCOH_CACHED : KCOH_UNCACHED, .tid = 1);
+	if (kcoh_roster_add(roster, kcoh_ident_new(id, id, "qemu", name, NULL)) < 0)
+		abort();
+}
+
+static void vms_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t vms)
+{
+	STEP(HOST, host, 0, KCOH_VCPU_NONE, .features = KCOH_HOST_MODULE | KCOH_HOST_TRAP,
+	     .page_size = 4096);
+	for (uint32_t id = 1; id <= vms; id++)
+		vm_make(core, roster, id);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct kcoh_core_config bounds = { MAX_VMS, 4, 4 };
+	static const struct kcoh_metrics_hook hook = { "kvm_exit", "raw_tp" };
+	struct kcoh_metrics_host host = {
+		.now_ns = 5000000000,
+		.unix_ns = 1767323045000000000,
+		.page_size = 4096,
+		.features_known = true,
+		.module_up = true,
+		.module_stats_known = true,
+		.hooks = 1,
+		.hook = { hook },
+	};
+	struct kcoh_metrics_source source = { .host = &host, .exits = exits };
+	unsigned long vms = argc > 1 ? strtoul(argv[1], NULL, 10) : 3;
+	void *memory = malloc(kcoh_core_size(&bounds));
+	struct kcoh_core *core = kcoh_core_init(memory, kcoh_core_size(&bounds), &bounds);
+	char *text;
+	size_t len;
+
+	if (argc > 2 || vms > MAX_VMS || !core || kcoh_roster_new(&source.roster) < 0) {
+		fprintf(stderr, "metrics-sample: how many VMs, up to %d?\n", MAX_VMS);
+		return 2;
+	}
+	vms_make(core, source.roster, (uint32_t)vms);
+	host.process_known = kcoh_metrics_process_read(&host.process) == 0;
+	source.core = core;
+	text = kcoh_metrics_render(&source, &len);
+	if (!text || fwrite(text, 1, len, stdout) != len)
+		return 1;
+	free(text);
+	kcoh_roster_free(source.roster);
+	free(memory);
+	return 0;
+}

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * table.c - the metrics. See metrics.h.
+ *
+ * To add one: a function that writes its samples, and a row. `make docs` then writes docs/metrics.md anew.
+ *
+ * Example, the row "kcoh_vm_toggles" for VM 3 "web-1":
+ *
+ *   # TYPE kcoh_vm_toggles counter
+ *   # HELP kcoh_vm_toggles Times a vCPU turned its MMU or data cache on or off, as far as seen.
+ *   kcoh_vm_toggles_total{vm="3",name="web-1"} 4
+ *
+ * A metric with labels of its own writes the value that all its samples have in common last, so that `sum without`
+ * and `by` read well. A state is one series per possible value, 1 or 0, so that a query never loses the series when the
+ * state changes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "metrics/metrics.h"
+#include "serve/version.h"
+
+#define LABELS_LEN 1024
+
+struct vm_facts {
+	struct kcoh_vm_view view;
+	bool exits_known;
+	uint64_t exits[KCOH_EXIT_CLASSES];
+	char labels[LABELS_LEN]; /* vm="3",name="web-1" */
+};
+
+struct metric;
+
+struct scrape {
+	struct kcoh_om *text;
+	const struct kcoh_metrics_host *host;
+	const struct metric *metric; /* being written */
+};
+
+struct metric {
+	const char *name, *unit, *labels, *help;
+	enum kcoh_metric_type type;
+	void (*host)(const struct scrape *scrape);
+	void (*vm)(const struct scrape *scrape, const struct vm_facts *vm);
+};
+
+static void number(const struct scrape *scrape, const char *labels, const char *more,
+		   const char *value, uint64_t n)
+{
+	kcoh_om_u64(scrape->text, scrape->metric->name, scrape->metric->type, labels, more, value,
+		    n);
+}
+
+static void seconds(const struct scrape *scrape, const char *labels, const char *more,
+		    const char *value, uint64_t ns)
+{
+	kcoh_om_ns(scrape->text, scrape->metric->name, scrape->metric->type, labels, more, value,
+		   ns);
+}
+
+/* --- the host ------------------------------------------------------------------------------------------- */
+
+static void build(const struct scrape *scrape)
+{
+	char labels[64] = "", abi[16];
+
+	snprintf(abi, sizeof(abi), "%u", KCOH_ABI);
+	kcoh_om_label(labels, sizeof(labels), "version", KCOH_VERSION);
+	kcoh_om_label(labels, sizeof(labels), "abi", abi);
+	number(scrape, labels, NULL, NULL, 1);
+}
+
+static void host_feature(const struct scrape *scrape)
+{
+	static const struct {
+		const char *name;
+		uint32_t bit;
+		bool by_module;
+	} features[] = {
+		{ "s2fwb", KCOH_HOST_S2FWB, true }, { "vhe", KCOH_HOST_VHE, true },
+		{ "pkvm", KCOH_HOST_PKVM, false },  { "module", KCOH_HOST_MODULE, false },
+		{ "trap", KCOH_HOST_TRAP, false },  { "clean", KCOH_HOST_CLEAN, false },
+	};
+
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		if (!features[i].by_module || scrape->host->features_known)
+			number(scrape, "", "feature", features[i].name,
+			       !!(scrape->host->features & features[i].bit));
+	}
+}
+
+static void module_up(const struct scrape *scrape)
+{
+	number(scrape, "", NULL, NULL, scrape->host->module_up);
+}
+
+static void module_state(const struct scrape *scrape)
+{
+	static const char *const states[] = { "ready", "not-needed", "disabled", "stepped-aside" };
+
+	for (uint32_t i = 0; scrape->host->module_up && i < 4; i++)
+		number(scrape, "", "state", states[i], scrape->host->module_state == i);
+}
+
+static void hook_attached(const struct scrape *scrape)
+{
+	for (uint32_t i = 0; i < scrape->host->hooks; i++)
+		number(scrape, "", "hook", scrape->host->hook[i].name,
+		       scrape->host->hook[i].method != NULL);
+}
+
+#define HOST_NUMBER(fn, expression)                                                                \
+	static void fn(const struct scrape *scrape)                                                \
+	{                                                                                          \
+		number(scrape, "", NULL, NULL, scrape->host->expression);                          \
+	}
+HOST_NUMBER(vms, core.vms)
+HOST_NUMBER(vms_untracked, core.vms_untracked)
+HOST_NUMBER(records, core.records)
+HOST_NUMBER(records_lost, records_lost)
+HOST_NUMBER(records_malformed, records_malformed)
+HOST_NUMBER(rescans, core.rescans)
+HOST_NUMBER(cancels, core.cancels)
+HOST_NUMBER(alerts, core.alerts)
+HOST_NUMBER(alerts_quiet, core.alerts_quiet)
+HOST_NUMBER(event_streams, streams)
+
+#define MODULE_NUMBER(fn, member)                                                                  \
+	static void fn(const struct scrape *scrape)                                                \
+	{                                                                                          \
+		if (scrape->host->module_stats_known)                                              \
+			number(scrape, "", NULL, NULL, scrape->host->module.member);               \
+	}
+MODULE_NUMBER(module_epochs, epochs)
+MODULE_NUMBER(module_harvests, harvests)
+MODULE_NUMBER(module_pages_protected, pages_protected)
+MODULE_NUMBER(module_pages_marked, pages_marked)
+MODULE_NUMBER(module_whole_slots, whole_slots)
+MODULE_NUMBER(module_arms, arms)
+MODULE_NUMBER(module_arm_late, arm_late)
+MODULE_NUMBER(module_traps, traps)
+MODULE_NUMBER(module_toggles, toggles)
+MODULE_NUMBER(module_set_ways, set_way)
+MODULE_NUMBER(module_hook_misses, hook_misses)
+MODULE_NUMBER(module_no_memory, no_memory)
+MODULE_NUMBER(module_over_budget, over_budget)
+MODULE_NUMBER(module_holds, holds)
+MODULE_NUMBER(module_vcpus_armed, vcpus_armed)
+
+/* What became of the pages; the first three add up to those write-protected, with `untainted` and `no-ram`. */
+static void module_pages(const struct scrape *scrape)
+{
+	const struct kcoh_stats *stats = &scrape->host->module;
+
+	if (!scrape->host->module_stats_known)
+		return;
+	number(scrape, "", "result", "cleaned", stats->pages_cleaned);
+	number(scrape, "", "result", "absent", stats->pages_absent);
+	number(scrape, "", "result", "unclean", stats->pages_unclean);
+	number(scrape, "", "result", "no-ram", stats->pages_no_ram);
+	number(scrape, "", "result", "untainted", stats->pages_untainted);
+	number(scrape, "", "result", "extra", stats->pages_extra);
+}
+
+static void process_cpu(const struct scrape *scrape)
+{
+	if (scrape->host->process_known)
+		seconds(scrape, "", NULL, NULL, scrape->host->process.cpu_ns);
+}
+
+static void process_start(const struct scrape *scrape)
+{
+	if (scrape->host->process_known)
+		seconds(scrape, "", NULL, NULL, scrape->host->process.start_ns);
+}
+
+static void process_resident(const struct scrape *scrape)
+{
+	if (scrape->host->process_known)
+		number(scrape, "", NULL, NULL, scrape->host->process.resident_bytes);
+}
+
+static void process_fds(const struct scrape *scrape)
+{
+	if (scrape->host->process_known)
+		number(scrape, "", NULL, NULL, scrape->host->process.open_fds);
+}
+
+/* --- a VM ----------------------------------------------------------------------------------------------- */
+
+#define VM_NUMBER(fn, expression)                                                                  \
+	static void fn(const struct scrape *scrape, const struct vm_facts *vm)                     \
+	{                                                                                          \
+		number(scrape, vm->labels, NULL, NULL, expression);                                \
+	}
+VM_NUMBER(vm_tracked, vm->view.tracked)
+VM_NUMBER(vm_ram, vm->view.ram_pages * scrape->host->page_size)
+VM_NUMBER(vm_logged, vm->view.logged_pages * scrape->host->page_size)
+VM_NUMBER(vm_epoch, vm->view.in_epoch)
+VM_NUMBER(vm_armed, vm->view.armed)
+VM_NUMBER(vm_epochs, vm->view.epochs)
+VM_NUMBER(vm_toggles, vm->view.toggles)
+VM_NUMBER(vm_resets, vm->view.resets)
+VM_NUMBER(vm_set_ways, vm->view.set_ways)
+
+static void vm_vcpus(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	const struct kcoh_vm_view *view = &vm->view;
+
+	number(scrape, vm->labels, "state", "cached", view->vcpus_cached);
+	number(scrape, vm->labels, "state", "uncached", view->vcpus_uncached);
+	number(scrape, vm->labels, "state", "off", view->vcpus_off);
+	number(scrape, vm->labels, "state", "unknown", view->vcpus_unknown);
+}
+
+static void vm_verdict(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	for (uint32_t i = 0; i <= KCOH_VERDICT_VETO; i++)
+		number(scrape, vm->labels, "verdict", kcoh_verdict_name(i),
+		       vm->view.verdict.kind == i);
+}
+
+/* Views have monotonic time; Prometheus compares with its own time(). */
+static void vm_verdict_changed(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	const struct kcoh_metrics_host *host = scrape->host;
+	uint64_t since = vm->view.verdict.since_ns;
+	uint64_t age = since < host->now_ns ? host->now_ns - since : 0;
+
+	seconds(scrape, vm->labels, NULL, NULL, host->unix_ns - age);
+}
+
+static void vm_reason(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	number(scrape, vm->labels, "reason", kcoh_reason_name(vm->view.verdict.reason), 1);
+}
+
+static void vm_strategy(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	number(scrape, vm->labels, "strategy", kcoh_strategy_name(vm->view.strategy), 1);
+}
+
+static void vm_window_open(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++)
+		number(scrape, vm->labels, "class", kcoh_window_name(i),
+		       vm->view.windows_open >> i & 1);
+}
+
+static void vm_windows(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++)
+		number(scrape, vm->labels, "class", kcoh_window_name(i), vm->view.windows[i]);
+}
+
+static void vm_window_seconds(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	const struct kcoh_vm_view *view = &vm->view;
+
+	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++) {
+		uint64_t ns = view->window_ns[i];
+
+		if (view->windows_open & 1u << i && view->window_since_ns[i] < scrape->host->now_ns)
+			ns += scrape->host->now_ns - view->window_since_ns[i];
+		seconds(scrape, vm->labels, "class", kcoh_window_name(i), ns);
+	}
+}
+
+static void vm_exits(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	for (uint32_t i = 0; vm->exits_known && i < KCOH_EXIT_CLASSES; i++) {
+		if (vm->exits[i])
+			number(scrape, vm->labels, "class", kcoh_exit_class_name(i), vm->exits[i]);
+	}
+}
+
+/* --- the table ------------------------------------------------------------------------------------------ */
+
+#define GAUGE .type = KCOH_METRIC_GAUGE
+#define COUNTER .type = KCOH_METRIC_COUNTER
+#define INFO .type = KCOH_METRIC_INFO
+
+static const struct metric metrics[] = {
+	{ "kcoh_build", "", "version, abi", "Version of kcohd.", INFO, .host = build },
+	{ "kcoh_host_feature", "", "feature",
+	  "1 if the host has it. s2fwb and vhe are known only once the module was loaded.", GAUGE,
+	  .host = host_feature },
+	{ "kcoh_module_up", "", "",
+	  "1 if the kernel module is loaded, of the same ABI, and its events are read.", GAUGE,
+	  .host = module_up },
+	{ "kcoh_module_state", "", "state", "1 for the state that the module is in.", GAUGE,
+	  .host = module_state },
+	{ "kcoh_hook_attached", "", "hook", "1 if this hook in the kernel is attached.", GAUGE,
+	  .host = hook_attached },
+	{ "kcoh_vms", "", "", "VMs known.", GAUGE, .host = vms },
+	{ "kcoh_vms_untracked", "", "",
+	  "VMs beyond what kcohd has room for; their verdict is veto.", GAUGE,
+	  .host = vms_untracked },
+	{ "kcoh_records", "", "", "Records taken from the kernel and made by kcohd.", COUNTER,
+	  .host = records },
+	{ "kcoh_records_lost", "", "", "Records that the kernel could not hand over.", COUNTER,
+	  .host = records_lost },
+	{ "kcoh_records_malformed", "", "", "Records refused because they were no records.",
+	  COUNTER, .host = records_malformed },
+	{ "kcoh_rescans", "", "", "Times all VMs were looked at anew.", COUNTER, .host = rescans },
+	{ "kcoh_cancels", "", "", "Migrations that were to be cancelled, dry runs too.", COUNTER,
+	  .host = cancels },
+	{ "kcoh_alerts", "", "", "Alerts given.", COUNTER, .host = alerts },
+	{ "kcoh_alerts_repeated", "", "",
+	  "Alerts not given because the same one was given just before.", COUNTER,
+	  .host = alerts_quiet },
+	{ "kcoh_event_streams", "", "", "Readers of the event stream now.", GAUGE,
+	  .host = event_streams },
+	{ "kcoh_module_epochs", "", "", "Dirty epochs over most of a VM's RAM.", COUNTER,
+	  .host = module_epochs },
+	{ "kcoh_module_harvests", "", "", "Harvests whose pages were cleaned.", COUNTER,
+	  .host = module_harvests },
+	{ "kcoh_module_pages_write_protected", "", "", "Pages that harvests write-protected.",
+	  COUNTER, .host = module_pages_protected },
+	{ "kcoh_module_pages", "", "result",
+	  "What became of pages: cleaned, absent (not populated), unclean (should have been "
+	  "cleaned), no-ram, untainted (left alone by clean-tainted), extra (cleaned besides).",
+	  COUNTER, .host = module_pages },
+	{ "kcoh_module_pages_marked_dirty", "", "",
+	  "Of the unclean pages, those put back into the dirty log.", COUNTER,
+	  .host = module_pages_marked },
+	{ "kcoh_module_whole_slots", "", "",
+	  "Memslots cleaned whole because what was noted did not fit.", COUNTER,
+	  .host = module_whole_slots },
+	{ "kcoh_module_arms", "", "", "Times the trap was set on a vCPU.", COUNTER,
+	  .host = module_arms },
+	{ "kcoh_module_arms_late", "", "", "vCPUs not trapped in time when an epoch began.",
+	  COUNTER, .host = module_arm_late },
+	{ "kcoh_module_traps", "", "", "Trapped writes of a VM register.", COUNTER,
+	  .host = module_traps },
+	{ "kcoh_module_toggles", "", "", "Changes of a vCPU's MMU or data cache.", COUNTER,
+	  .host = module_toggles },
+	{ "kcoh_module_set_ways", "", "", "Set/way cache operations.", COUNTER,
+	  .host = module_set_ways },
+	{ "kcoh_module_hook_misses", "", "", "Hooks that did not run although their function did.",
+	  COUNTER, .host = module_hook_misses },
+	{ "kcoh_module_no_memory", "", "", "Times there was no memory to set a trap.", COUNTER,
+	  .host = module_no_memory },
+	{ "kcoh_module_over_budget", "", "",
+	  "VMs no longer trapped for a while, because their guest trapped too often.", COUNTER,
+	  .host = module_over_budget },
+	{ "kcoh_module_holds", "", "", "vCPUs held.", COUNTER, .host = module_holds },
+	{ "kcoh_module_vcpus_armed", "", "", "vCPUs trapped now.", GAUGE,
+	  .host = module_vcpus_armed },
+	{ "kcoh_vm_tracked", "", "vm, name", "0 if kcohd has no room for this VM.", GAUGE,
+	  .vm = vm_tracked },
+	{ "kcoh_vm_vcpus", "", "vm, name, state", "vCPUs by cache state.", GAUGE, .vm = vm_vcpus },
+	{ "kcoh_vm_ram_bytes", "bytes", "vm, name", "RAM, in writable memslots.", GAUGE,
+	  .vm = vm_ram },
+	{ "kcoh_vm_logged_bytes", "bytes", "vm, name", "Of it, with dirty logging.", GAUGE,
+	  .vm = vm_logged },
+	{ "kcoh_vm_epoch", "", "vm, name", "1 while most of its RAM is logged: it is migrated.",
+	  GAUGE, .vm = vm_epoch },
+	{ "kcoh_vm_armed", "", "vm, name", "1 while every vCPU is trapped.", GAUGE,
+	  .vm = vm_armed },
+	{ "kcoh_vm_epochs", "", "vm, name", "Dirty epochs.", COUNTER, .vm = vm_epochs },
+	{ "kcoh_vm_verdict", "", "vm, name, verdict", "1 for the verdict that it has.", GAUGE,
+	  .vm = vm_verdict },
+	{ "kcoh_vm_verdict_changed_timestamp_seconds", "seconds", "vm, name",
+	  "When its verdict or the reason last changed, Unix time.", GAUGE,
+	  .vm = vm_verdict_changed },
+	{ "kcoh_vm_verdict_reason", "", "vm, name, reason", "The reason of its verdict.", INFO,
+	  .vm = vm_reason },
+	{ "kcoh_vm_strategy", "", "vm, name, strategy", "The strategy for it.", INFO,
+	  .vm = vm_strategy },
+	{ "kcoh_vm_window_open", "", "vm, name, class", "1 while an incoherent window is open.",
+	  GAUGE, .vm = vm_window_open },
+	{ "kcoh_vm_windows", "", "vm, name, class", "Incoherent windows.", COUNTER,
+	  .vm = vm_windows },
+	{ "kcoh_vm_window_seconds", "seconds", "vm, name, class",
+	  "Time in incoherent windows, an open one included.", COUNTER, .vm = vm_window_seconds },
+	{ "kcoh_vm_toggles", "", "vm, name",
+	  "Times a vCPU turned its MMU or data cache on or off, as far as seen.", COUNTER,
+	  .vm = vm_toggles },
+	{ "kcoh_vm_resets", "", "vm, name", "Resets of vCPUs.", COUNTER, .vm = vm_resets },
+	{ "kcoh_vm_set_ways", "", "vm, name", "Set/way cache operations.", COUNTER,
+	  .vm = vm_set_ways },
+	{ "kcoh_vm_exits", "", "vm, name, class",
+	  "Exits from the guest, by exception class; classes that never occurred are left out.",
+	  COUNTER, .vm = vm_exits },
+	{ "process_cpu_seconds", "seconds", "", "CPU time of kcohd.", COUNTER,
+	  .host = process_cpu },
+	{ "process_start_time_seconds", "seconds", "", "When kcohd started, Unix time.", GAUGE,
+	  .host = process_start },
+	{ "process_resident_memory_bytes", "bytes", "", "Memory of kcohd.", GAUGE,
+	  .host = process_resident },
+	{ "process_open_fds", "", "", "File descriptors of kcohd.", GAUGE, .host = process_fds },
+};
+
+#define METRICS (sizeof(metrics) / sizeof(metrics[0]))
+
+bool kcoh_metrics_at(size_t i, struct kcoh_metric_view *ret_metric)
+{
+	if (i >= METRICS)
+		return false;
+	*ret_metric = (struct kcoh_metric_view){ metrics[i].name, metrics[i].type, metrics[i].unit,
+						 metrics[i].labels, metrics[i].help };
+	return true;
+}
+
+/* --- a scrape ------------------------------------------------------------------------------------------- */
+
+static void facts_fill(const struct kcoh_metrics_source *source, const struct kcoh_ident *ident,
+		       struct vm_facts *vm)
+{
+	char id[16];
+
+	vm->view = (struct kcoh_vm_view){
+		.id = ident->id,
+		.verdict = { .kind = KCOH_VERDICT_VETO, .reason = KCOH_RSN_TOO_MANY },
+	};
+	(void)kcoh_core_vm(source->core, ident->id, &vm->view);
+	vm->exits_known = source->exits && source->exits(source->ctx, ident->id, vm->exits) == 0;
+	snprintf(id, sizeof(id), "%u", ident->id);
+	kcoh_om_label(vm->labels, sizeof(vm->labels), "vm", id);
+	/* A name too long for a label is left out: `vm` says which it is. */
+	kcoh_om_label(vm->labels, sizeof(vm->labels), "name", ident->name);
+}
+
+static void metric_write(struct scrape *scrape, const struct vm_facts *vms, size_t n)
+{
+	const struct metric *metric = scrape->metric;
+
+	kcoh_om_family(scrape->text, metric->name, metric->type, metric->unit, metric->help);
+	if (metric->host)
+		metric->host(scrape);
+	for (size_t i = 0; metric->vm && i < n; i++)
+		metric->vm(scrape, &vms[i]);
+}
+
+char *kcoh_metrics_render(const struct kcoh_metrics_source *source, size_t *ret_len)
+{
+	size_t n = kcoh_roster_count(source->roster);
+	struct vm_facts *vms = calloc(n + 1, sizeof(*vms));
+	struct kcoh_om text = { 0 };
+	struct scrape scrape = { .text = &text, .host = source->host };
+
+	if (!vms)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		facts_fill(source, kcoh_roster_at(source->roster, i)->ident, &vms[i]);
+	kcoh_core_stats(source->core, &source->host->core);
+	for (size_t i = 0; i < METRICS; i++) {
+		scrape.metric = &metrics[i];
+		metric_write(&scrape, vms, n);
+	}
+	free(vms);
+	return kcoh_om_take(&text, ret_len);
+}
