@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 #include "serve/listen.h"
 #include "serve/serve.h"
+#include "serve/tcp.h"
 
 #define UUID "00112233-4455-6677-8899-aabbccddeeff"
 #define LOG_ENTRIES 64
@@ -31,6 +33,7 @@
 struct bench {
 	char dir[32];
 	char path[64];
+	struct sockaddr_in tcp; /* where it listens, too */
 	sd_event *event;
 	struct kcoh_listen *listen;
 	struct kcoh_roster *roster;
@@ -123,6 +126,11 @@ static inline void server_start(struct bench *bench)
 	};
 	char sentence[256];
 
+	socklen_t len = sizeof(bench->tcp);
+
+	config.tcp_fd = kcoh_tcp_open("127.0.0.1:0", sentence, sizeof(sentence));
+	assert_true(config.tcp_fd > 0);
+	getsockname(config.tcp_fd, (struct sockaddr *)&bench->tcp, &len);
 	if (kcoh_listen_open(bench->path, &bench->listen, sentence, sizeof(sentence)))
 		fail_msg("%s", sentence);
 	config.listen_fd = kcoh_listen_fd(bench->listen);

@@ -28,6 +28,49 @@ static void metrics(void **state)
 	assert_string_equal(answer.body + answer.len - 6, "# EOF\n");
 }
 
+static void by_tcp(struct bench *bench, const char *request, const char *status)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char reply[256] = "";
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&bench->tcp, sizeof(bench->tcp)), 0);
+	raw_send(fd, request);
+	for (int i = 0; i < 20; i++)
+		sd_event_run(bench->event, 1000);
+	assert_true(recv(fd, reply, sizeof(reply) - 1, MSG_DONTWAIT) > 0);
+	if (strncmp(reply, status, strlen(status)))
+		fail_msg("%s", reply);
+	close(fd);
+}
+
+/* Root asks in this test, and is refused all the same. */
+static void tcp_only_reads(void **state)
+{
+	by_tcp(*state, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ");
+	by_tcp(*state, "POST /v1/module/release HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+	       "HTTP/1.1 403 ");
+}
+
+static void tcp_addresses(void **state)
+{
+	static const char *const bad[] = { "",        ":1",       "1",          "localhost:1",
+					   "::1:1",   "[::1]",    "[::1]:",     "[]:1",
+					   "1.2.3:x", "1.2.3.4:", "1.2.3.4:-1", "1.2.3.4:65536" };
+	char sentence[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		if (kcoh_tcp_check(bad[i]) != -EINVAL)
+			fail_msg("%s", bad[i]);
+	}
+	assert_int_equal(kcoh_tcp_check("127.0.0.1:9754"), 0);
+	assert_int_equal(kcoh_tcp_check("[::1]:65535"), 0);
+	assert_int_equal(kcoh_tcp_open("192.0.2.1:9754", sentence, sizeof(sentence)),
+			 -EADDRNOTAVAIL);
+	assert_string_equal(sentence,
+			    "cannot listen on 192.0.2.1:9754: Cannot assign requested address");
+}
+
 static void socket_is_private(void **state)
 {
 	struct bench *bench = *state;
@@ -298,10 +341,12 @@ static void one_daemon_a_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(health),   TEST(socket_is_private), TEST(a_vm),       TEST(all_vms),
-		TEST(verdicts), TEST(odd_name),          TEST(untracked),  TEST(refusals),
-		TEST(methods),  TEST(module_release),    TEST(host_facts), TEST(keep_alive),
-		TEST(garbage),  TEST(one_daemon_a_path), TEST(metrics),
+		TEST(health),         TEST(socket_is_private), TEST(a_vm),
+		TEST(all_vms),        TEST(verdicts),          TEST(odd_name),
+		TEST(untracked),      TEST(refusals),          TEST(methods),
+		TEST(module_release), TEST(host_facts),        TEST(keep_alive),
+		TEST(garbage),        TEST(one_daemon_a_path), TEST(metrics),
+		TEST(tcp_only_reads), TEST(tcp_addresses),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

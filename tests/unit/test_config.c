@@ -53,6 +53,7 @@ static void built_in(void **state)
 	assert_int_equal(kcoh_config_new(&config), 0);
 	policy = kcoh_config_policy(config, "web-1");
 	assert_string_equal(kcoh_config_socket(config), KCOH_SOCKET);
+	assert_null(kcoh_config_listen(config));
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_CLEAN);
 	assert_int_equal(policy.guard, KCOH_GUARD_WARN);
 	assert_int_equal(policy.arm_deadline_ms, 1000);
@@ -65,6 +66,7 @@ static void all_keys(void **state)
 	struct kcoh_config *config = load_good("; a comment\n"
 					       "[kcohd]\n"
 					       "socket = /run/x/y.sock\n"
+					       "listen = [::1]:9754\n"
 					       "bpf_dir=/opt/bpf ; and another\n"
 					       "\n"
 					       "[defaults]\r\n"
@@ -77,6 +79,7 @@ static void all_keys(void **state)
 
 	(void)state;
 	assert_string_equal(kcoh_config_socket(config), "/run/x/y.sock");
+	assert_string_equal(kcoh_config_listen(config), "[::1]:9754");
 	assert_string_equal(kcoh_config_bpf_dir(config), "/opt/bpf");
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_OBSERVE);
 	assert_int_equal(policy.guard, KCOH_GUARD_ENFORCE);
@@ -125,7 +128,7 @@ static const struct {
 	const char *told; /* after the file's name */
 } mistakes[] = {
 	{ "[kcohd]\nsockte = /x\n",
-	  ":2: unknown key 'sockte' in [kcohd]; known are socket, bpf_dir" },
+	  ":2: unknown key 'sockte' in [kcohd]; known are socket, listen, bpf_dir" },
 	{ "[defaults]\nqmp = /x\n",
 	  ":2: unknown key 'qmp' in [defaults]; known are strategy, guard, arm_deadline_ms" },
 	{ "\n\n[vmm a]\n",
@@ -146,6 +149,13 @@ static const struct {
 	{ "[defaults]\narm_deadline_ms = 1s\n", ":2: arm_deadline_ms must be" },
 	{ "[kcohd]\nsocket = kcohd.sock\n",
 	  ":2: socket must be an absolute path, not 'kcohd.sock'" },
+	{ "[kcohd]\nlisten = 9754\n",
+	  ":2: listen must be ADDRESS:PORT like 127.0.0.1:9754, not '9754'" },
+	{ "[kcohd]\nlisten = localhost:9754\n", ":2: listen must be ADDRESS:PORT" },
+	{ "[kcohd]\nlisten = ::1:9754\n", ":2: listen must be ADDRESS:PORT" },
+	{ "[kcohd]\nlisten = [::1]:\n", ":2: listen must be ADDRESS:PORT" },
+	{ "[kcohd]\nlisten = 127.0.0.1:99999\n", ":2: listen must be ADDRESS:PORT" },
+	{ "[kcohd]\nlisten = 127.0.0.1:-1\n", ":2: listen must be ADDRESS:PORT" },
 	{ "[kcohd]\nsocket = /" LONG LONG "\n", ":2: socket is longer than the 107 bytes" },
 	{ "[kcohd]\nbpf_dir = bpf\n", ":2: bpf_dir must be an absolute path, not 'bpf'" },
 	{ "[vm a]\nqmp = /run/%x.sock\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },

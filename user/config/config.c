@@ -29,6 +29,7 @@
 #include "config/config.h"
 #include "core/core.h"
 #include "names/text.h"
+#include "serve/tcp.h"
 #include "serve/version.h"
 
 #define BPF_DIR "/usr/lib/kcoh/bpf"
@@ -52,6 +53,7 @@ struct section {
 
 struct kcoh_config {
 	char *socket;
+	char *listen;
 	char *bpf_dir;
 	struct section defaults;
 	TAILQ_HEAD(, section) vms;
@@ -126,6 +128,14 @@ static int read_socket(struct parser *parser, const char *key, const char *value
 	       text_set(parser, &parser->config->socket, value);
 }
 
+static int read_listen(struct parser *parser, const char *key, const char *value)
+{
+	if (kcoh_tcp_check(value) < 0)
+		return fail(parser, "%s must be ADDRESS:PORT like 127.0.0.1:9754, not '%s'", key,
+			    value);
+	return text_set(parser, &parser->config->listen, value);
+}
+
 static int read_bpf_dir(struct parser *parser, const char *key, const char *value)
 {
 	if (*value != '/')
@@ -191,6 +201,7 @@ static const struct key {
 	int (*read)(struct parser *parser, const char *key, const char *value);
 } keys[] = {
 	{ "socket", AT(IN_KCOHD), read_socket },
+	{ "listen", AT(IN_KCOHD), read_listen },
 	{ "bpf_dir", AT(IN_KCOHD), read_bpf_dir },
 	{ "strategy", AT(IN_DEFAULTS) | AT(IN_VM), read_strategy },
 	{ "guard", AT(IN_DEFAULTS) | AT(IN_VM), read_guard },
@@ -405,6 +416,7 @@ void kcoh_config_free(struct kcoh_config *config)
 		free(section);
 	}
 	free(config->socket);
+	free(config->listen);
 	free(config->bpf_dir);
 	free(config);
 }
@@ -412,6 +424,11 @@ void kcoh_config_free(struct kcoh_config *config)
 const char *kcoh_config_socket(const struct kcoh_config *config)
 {
 	return config->socket;
+}
+
+const char *kcoh_config_listen(const struct kcoh_config *config)
+{
+	return config->listen;
 }
 
 const char *kcoh_config_bpf_dir(const struct kcoh_config *config)

@@ -34,6 +34,7 @@ int kcoh_config_new(struct kcoh_config **ret_config);
 int kcoh_config_load(const char *path, struct kcoh_config **ret_config, char *err, size_t err_len);
 void kcoh_config_free(struct kcoh_config *config);
 
+const char *kcoh_config_listen(const struct kcoh_config *config); /* TCP address, or NULL */
 const char *kcoh_config_socket(const struct kcoh_config *config);
 const char *kcoh_config_bpf_dir(const struct kcoh_config *config);
 /* The command line comes before the file. 0 or -ENOMEM. */

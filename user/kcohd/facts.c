@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kcohd/daemon.h"
 #include "serve/event_json.h"
+#include "serve/tcp.h"
 #include "serve/version.h"
 
 static int exits(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
@@ -121,7 +123,7 @@ static int release(void *ctx, uint64_t *ret_ns, char *err, size_t err_len)
 
 int serve_up(struct daemon *daemon)
 {
-	const struct kcoh_serve_config config = {
+	struct kcoh_serve_config config = {
 		.event = daemon->event,
 		.listen_fd = kcoh_listen_fd(daemon->listen),
 		.roster = daemon->roster,
@@ -134,7 +136,19 @@ int serve_up(struct daemon *daemon)
 		.module_release = release,
 		.ctx = daemon,
 	};
-	int err = config.listen_fd < 0 ? -errno : kcoh_serve_new(&config, &daemon->serve);
+	const char *address = kcoh_config_listen(daemon->config);
+	char sentence[512];
+	int err;
+
+	if (address) {
+		config.tcp_fd = kcoh_tcp_open(address, sentence, sizeof(sentence));
+		if (config.tcp_fd < 0) {
+			say(LOG_ERR, "%s", sentence);
+			close(config.listen_fd);
+			return config.tcp_fd;
+		}
+	}
+	err = config.listen_fd < 0 ? -errno : kcoh_serve_new(&config, &daemon->serve);
 
 	if (err < 0)
 		say(LOG_ERR, "cannot serve %s: %s", kcoh_config_socket(daemon->config),

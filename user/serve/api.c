@@ -222,7 +222,10 @@ static enum MHD_Result get_events(struct kcoh_serve *serve, struct MHD_Connectio
 	return stream_answer(serve, connection);
 }
 
-/* Group kcoh may read; acting needs root. The kernel says who is at the other end. */
+/*
+ * Group kcoh may read; acting needs root. The kernel says who is at the other end of a Unix socket; of a TCP connection it
+ * says nobody (uid -1), so over TCP nothing can be done.
+ */
 static bool asker_is_root(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =

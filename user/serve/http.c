@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +77,24 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *c
 	(void)fd;
 	(void)events;
 	MHD_run(serve->http);
+	return 0;
+}
+
+/* libmicrohttpd has one listening socket, the Unix one. What comes by TCP is given to it connection by connection. */
+static int on_tcp(sd_event_source *source, int fd, uint32_t events, void *ctx)
+{
+	struct kcoh_serve *serve = ctx;
+	struct sockaddr_storage address;
+	socklen_t len = sizeof(address);
+	int connection =
+		accept4(fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)source;
+	(void)events;
+	/* On error libmicrohttpd has closed it. */
+	if (connection >= 0 && MHD_add_connection(serve->http, connection,
+						  (struct sockaddr *)&address, len) == MHD_YES)
+		MHD_run(serve->http);
 	return 0;
 }
 
@@ -147,6 +166,9 @@ static int loop_join(struct kcoh_serve *serve)
 	if (!info)
 		return -ENOTSUP;
 	err = sd_event_add_io(event, &serve->io, info->epoll_fd, EPOLLIN, on_readable, serve);
+	if (err >= 0 && serve->config.tcp_fd > 0)
+		err = sd_event_add_io(event, &serve->tcp, serve->config.tcp_fd, EPOLLIN, on_tcp,
+				      serve);
 	if (err >= 0)
 		err = sd_event_add_time(event, &serve->timer, CLOCK_MONOTONIC, 0, 1000, on_timer,
 					serve);
@@ -175,6 +197,8 @@ int kcoh_serve_new(const struct kcoh_serve_config *config, struct kcoh_serve **r
 	if (!serve || !serve->http) {
 		err = serve && errno ? -errno : -ENOMEM;
 		close(config->listen_fd);
+		if (config->tcp_fd > 0)
+			close(config->tcp_fd);
 		free(serve);
 		return err;
 	}
@@ -194,6 +218,9 @@ void kcoh_serve_free(struct kcoh_serve *serve)
 		return;
 	kcoh_log_set_notify(serve->config.log, NULL, NULL);
 	sd_event_source_disable_unref(serve->io);
+	sd_event_source_disable_unref(serve->tcp);
+	if (serve->config.tcp_fd > 0)
+		close(serve->config.tcp_fd);
 	sd_event_source_disable_unref(serve->timer);
 	sd_event_source_disable_unref(serve->soon);
 	serve->soon = NULL;

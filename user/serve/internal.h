@@ -17,6 +17,7 @@ struct kcoh_serve {
 	struct kcoh_serve_config config;
 	struct MHD_Daemon *http;
 	sd_event_source *io;
+	sd_event_source *tcp;
 	sd_event_source *timer;
 	sd_event_source *soon; /* streams were resumed */
 	LIST_HEAD(, stream) streams;

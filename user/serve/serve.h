@@ -20,6 +20,7 @@
 struct kcoh_serve_config {
 	sd_event *event;
 	int listen_fd; /* listening stream socket; the server closes it, also on error */
+	int tcp_fd; /* a listening TCP socket, likewise; 0: none */
 	struct kcoh_roster *roster;
 	const struct kcoh_core *core;
 	struct kcoh_log *log; /* the server takes its notification */
