@@ -9,6 +9,7 @@
  *   kcoh_vms      struct kvm *      -> { id, exit slot, … }, from birth to kvm_arch_destroy_vm
  *   kcoh_vcpus    { VM id, index }  -> last state sent, and what is pending on this vCPU
  *   kcoh_running  this CPU          -> who is loaded: id, index and exit slot in one 64-bit word
+ *   kcoh_harvests task              -> the harvest that it is in
  *
  * Each object declares all of them; the loader creates them once and hands them to the other
  * objects.
@@ -78,6 +79,18 @@ struct running {
 	struct kvm_vcpu *vcpu; /* NULL if the iterator filled in `who` */
 };
 
+/* An ioctl of a VM that takes dirty pages (harvest.bpf.c), while its task is in it. */
+struct harvest_rec {
+	__u64 start_ns;
+	__u64 pages; /* write-protected so far */
+	struct kvm *kvm; /* of the first of them */
+	struct kvm_memory_slot *slot; /* of the last ones */
+	__u32 slot_id;
+	__u32 slots; /* changes of slot: 1 is one slot, or the same one again and again */
+	__u32 kind; /* enum kcoh_harvest_kind */
+	__u32 pad;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096); /* the loader's choice */
@@ -104,6 +117,14 @@ struct {
 	__type(key, struct vcpu_key);
 	__type(value, struct vcpu_rec);
 } kcoh_vcpus SEC(".maps");
+
+/* By pid_tgid. LRU: entries of tasks whose ioctl's return was missed make room by themselves. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct harvest_rec);
+} kcoh_harvests SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -38,6 +38,7 @@ enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_STACK = 23,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -53,6 +54,14 @@ enum {
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS (1ULL << 63)
 #define KVM_MR_DELETE 1
+#define KVM_DIRTY_LOG_INITIALLY_SET (1 << 1)
+
+/* ioctls of a VM (linux/kvm.h) */
+#define KVM_GET_DIRTY_LOG 0x4010ae42
+#define KVM_SET_USER_MEMORY_REGION 0x4020ae46
+#define KVM_SET_USER_MEMORY_REGION2 0x40a0ae49
+#define KVM_CLEAR_DIRTY_LOG 0xc018aec0
+#define KVM_RESET_DIRTY_RINGS 0xaec7
 
 /* What a guest exit returns (asm/kvm_asm.h); bit 31 says that an SError is pending. */
 #define ARM_EXCEPTION_IRQ 0
@@ -152,6 +161,7 @@ struct kvm {
 	struct mm_struct *mm;
 	struct kvm_memslots *memslots[1];
 	int created_vcpus;
+	__u64 manual_dirty_log_protect;
 };
 
 enum vcpu_sysreg {

@@ -11,7 +11,10 @@
  * TOGGLE, source TRAP. While the trap is not set the same tracepoint fires for the edges that KVM's
  * own trap shows: source KVM, as edges between them may be missed.
  *
- * Cost: a record an edge. Limit: none beyond the ring buffer's.
+ * A harvest that the module cleaned is told with what became of its pages, a vCPU that it holds with
+ * why and for how long.
+ *
+ * Cost: a record an edge, a harvest, a hold. Limit: none beyond the ring buffer's.
  */
 #include "common.bpf.h"
 
@@ -84,6 +87,55 @@ int kcoh_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
 	ev->source = rec->armed && rec->armed == s->module ? KCOH_SRC_TRAP : KCOH_SRC_KVM;
 	rec->sctlr = ev->sctlr;
 	rec->state = ev->now;
+	ev_submit(ev);
+	return 0;
+}
+
+/*
+ * kcoh_harvest(kvm, slot_id, protected, cleaned, absent, no_ram, unclean, extra, untainted, ns), in
+ * the task that harvested and on its way back from the ioctl: harvest.bpf.c has noted which.
+ */
+SEC("raw_tp/kcoh_harvest")
+int kcoh_harvest_rt(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct kvm *kvm = (struct kvm *)ctx->args[0];
+	__u64 task = bpf_get_current_pid_tgid();
+	struct harvest_rec *rec = bpf_map_lookup_elem(&kcoh_harvests, &task);
+	struct vm_rec *vm = vm_get(kvm);
+	struct kcoh_ev_harvest *ev;
+
+	if (!vm || !ev_reserve(ev, KCOH_EV_HARVEST, vm->id, KCOH_VCPU_NONE))
+		return 0;
+	ev->pages = ctx->args[2];
+	ev->slot_id = ev->pages ? ctx->args[1] : KCOH_SLOT_NONE;
+	ev->cleaned = ctx->args[3];
+	ev->absent = ctx->args[4];
+	ev->no_ram = ctx->args[5];
+	ev->unclean = ctx->args[6];
+	ev->extra = ctx->args[7];
+	ev->untainted = ctx->args[8];
+	ev->ns = ctx->args[9];
+	ev->tid = (__u32)task;
+	ev->kind = rec ? rec->kind : KCOH_HARVEST_UNKNOWN;
+	ev->source = KCOH_HARVEST_BY_MODULE;
+	ev->initially_set =
+		!!(BPF_CORE_READ(kvm, manual_dirty_log_protect) & KVM_DIRTY_LOG_INITIALLY_SET);
+	ev_submit(ev);
+	return 0;
+}
+
+SEC("raw_tp/kcoh_hold")
+int kcoh_hold_rt(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct vcpu_key key = {};
+	struct kcoh_ev_hold *ev;
+
+	if (!vcpu_of((struct kvm_vcpu *)ctx->args[0], &key) ||
+	    !ev_reserve(ev, KCOH_EV_HOLD, key.vm, key.idx))
+		return 0;
+	ev->held = ctx->args[1];
+	ev->why = ctx->args[2];
+	ev->ns = ctx->args[3];
 	ev_submit(ev);
 	return 0;
 }

@@ -18,7 +18,7 @@
 #define KCOH_ABI_H
 
 #ifndef KCOH_ABI
-#define KCOH_ABI 1
+#define KCOH_ABI 2
 #endif
 
 #ifdef __bpf__

@@ -40,6 +40,8 @@ enum kcoh_ev_type {
 	KCOH_EV_MEMSLOT = 7, /* bpf: kvm_arch_commit_memory_region, or found by the iterator */
 	KCOH_EV_EPOCH = 8, /* bpf, from kcoh:kcoh_epoch: what the module did at an epoch's edge */
 	KCOH_EV_SCAN = 9, /* daemon: a scan for VMs that existed before began or ended */
+	KCOH_EV_HARVEST = 10, /* bpf: user space took dirty pages, or the module cleaned them */
+	KCOH_EV_HOLD = 11, /* bpf, from kcoh:kcoh_hold: a vCPU is held or released */
 	KCOH_EV_HOST = 16, /* daemon: facts about the host and the module */
 	KCOH_EV_POLICY = 17, /* daemon: the policy that applies to a VM */
 	KCOH_EV_PHASE = 18, /* daemon: migration phase, from QMP or libvirt */
@@ -162,6 +164,48 @@ struct kcoh_ev_epoch {
 	__u32 pending; /* of them, not yet; they arm before they enter the guest again */
 };
 
+/* The ioctl that a harvest is. */
+enum kcoh_harvest_kind {
+	KCOH_HARVEST_UNKNOWN = 0, /* it was under way when watching began */
+	KCOH_HARVEST_GET = 1, /* KVM_GET_DIRTY_LOG with automatic protect, or of a stopped VM */
+	KCOH_HARVEST_CLEAR = 2, /* KVM_CLEAR_DIRTY_LOG */
+	KCOH_HARVEST_RING = 3, /* KVM_RESET_DIRTY_RINGS */
+	KCOH_HARVEST_START = 4, /* no harvest: a slot's RAM was cleaned as its logging started */
+};
+
+/* Who tells of it. Where the module cleans, each harvest has two records: KVM's, then the module's. */
+enum kcoh_harvest_source {
+	KCOH_HARVEST_BY_KVM = 0, /* pages write-protected, while the ioctl ran */
+	KCOH_HARVEST_BY_MODULE = 1, /* what became of them, before the ioctl's caller ran on */
+};
+
+#define KCOH_SLOT_NONE 0xffffffffu /* of no slot, or of several */
+
+struct kcoh_ev_harvest {
+	struct kcoh_ev_hdr hdr;
+	__u64 pages; /* write-protected: those that user space takes */
+	__u64 ns; /* BY_KVM: from the ioctl's start to its end; BY_MODULE: what cleaning took */
+	__u64 cleaned; /* this and all below by the module only: of `pages`, cleaned */
+	__u64 absent; /* of them, not populated: nothing to clean */
+	__u64 no_ram; /* of them, no RAM: never cleaned */
+	__u64 unclean; /* of them, not cleaned although they should have been */
+	__u64 extra; /* cleaned besides */
+	__u64 untainted; /* of `pages`, left alone: no window since they were last cleaned */
+	__u32 slot_id; /* or KCOH_SLOT_NONE */
+	__u32 tid; /* who harvested */
+	__u8 kind; /* enum kcoh_harvest_kind */
+	__u8 source; /* enum kcoh_harvest_source */
+	__u8 initially_set; /* 1: all pages of a slot count as dirty when its logging starts */
+	__u8 pad[5];
+};
+
+struct kcoh_ev_hold {
+	struct kcoh_ev_hdr hdr;
+	__u64 ns; /* held: for how long at most; released: how long it was held */
+	__u32 held; /* 1: held, 0: released */
+	__u32 why; /* enum kcoh_hold_why */
+};
+
 struct kcoh_ev_scan {
 	struct kcoh_ev_hdr hdr;
 	__u32 done; /* 0: the scan begins, 1: it is complete */
@@ -260,6 +304,8 @@ union kcoh_ev {
 	struct kcoh_ev_reset reset;
 	struct kcoh_ev_memslot memslot;
 	struct kcoh_ev_epoch epoch;
+	struct kcoh_ev_harvest harvest;
+	struct kcoh_ev_hold hold;
 	struct kcoh_ev_scan scan;
 	struct kcoh_ev_host host;
 	struct kcoh_ev_policy policy;

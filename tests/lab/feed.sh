@@ -114,7 +114,8 @@ fi
 
 # --- nothing is left, nothing is lost in silence ------------------------------------------------------------------
 
-for ((round = 0; round < 20; round++)); do
+rounds=$((${KCOH_SEEDS:-1} > 1 ? 20 : 3)) # the matrix takes its time
+for ((round = 0; round < rounds; round++)); do
 	for n in 1 2 3 4 5; do # side by side
 		"$LAB/kcoh-vmm" --guest "$GUESTS/puppet.bin" --mem 2M run wait:0 quit >/dev/null &
 		pids[n]=$!
@@ -126,7 +127,7 @@ all_gone() {
 }
 wait_for 20 all_gone
 feed_stop
-same "100 small VMs came and went" 103 "$(grep -c vm-gone "$LOG")"
+same "$((5 * rounds)) small VMs came and went" $((5 * rounds + 3)) "$(grep -c vm-gone "$LOG")"
 same "nothing is left of them" "feed left: vms 0, vcpus 0, exit slots 0, lost 0" "$(tail -n 1 "$LOG")"
 
 # A reader that is stopped while one VM changes its slots 200 times, with a ring of one page.

@@ -75,6 +75,17 @@ static void print_memslot(const struct kcoh_ev_memslot *ev)
 	       ev->old_flags, ev->generation);
 }
 
+static void print_harvest(const struct kcoh_ev_harvest *ev)
+{
+	static const char *const kinds[] = { "?", "get", "clear", "ring", "start" };
+
+	printf("harvest %s by %s slot=%d pages=%llu cleaned=%llu absent=%llu unclean=%llu "
+	       "extra=%llu initially_set=%u\n",
+	       ev->kind < 5 ? kinds[ev->kind] : "?", ev->source ? "module" : "kvm",
+	       (int)ev->slot_id, ev->pages, ev->cleaned, ev->absent, ev->unclean, ev->extra,
+	       ev->initially_set);
+}
+
 static void print_record(const struct kcoh_ev_hdr *hdr, size_t len, void *ctx)
 {
 	const union kcoh_ev *ev = (const union kcoh_ev *)hdr;
@@ -121,6 +132,12 @@ static void print_record(const struct kcoh_ev_hdr *hdr, size_t len, void *ctx)
 		printf("epoch %s logged=%llu total=%llu vcpus=%u armed=%u pending=%u\n",
 		       ev->epoch.start ? "start" : "end", ev->epoch.logged_pages,
 		       ev->epoch.total_pages, ev->epoch.vcpus, ev->epoch.armed, ev->epoch.pending);
+		break;
+	case KCOH_EV_HARVEST:
+		print_harvest(&ev->harvest);
+		break;
+	case KCOH_EV_HOLD:
+		printf("%s why=%u\n", ev->hold.held ? "held" : "released", ev->hold.why);
 		break;
 	default:
 		printf("type=%u\n", hdr->type);

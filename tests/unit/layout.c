@@ -103,6 +103,29 @@ FIELD(kcoh_ev_epoch, vcpus, 44, 4);
 FIELD(kcoh_ev_epoch, armed, 48, 4);
 FIELD(kcoh_ev_epoch, pending, 52, 4);
 
+SIZE(kcoh_ev_harvest, 104);
+FIELD(kcoh_ev_harvest, hdr, 0, 24);
+FIELD(kcoh_ev_harvest, pages, 24, 8);
+FIELD(kcoh_ev_harvest, ns, 32, 8);
+FIELD(kcoh_ev_harvest, cleaned, 40, 8);
+FIELD(kcoh_ev_harvest, absent, 48, 8);
+FIELD(kcoh_ev_harvest, no_ram, 56, 8);
+FIELD(kcoh_ev_harvest, unclean, 64, 8);
+FIELD(kcoh_ev_harvest, extra, 72, 8);
+FIELD(kcoh_ev_harvest, untainted, 80, 8);
+FIELD(kcoh_ev_harvest, slot_id, 88, 4);
+FIELD(kcoh_ev_harvest, tid, 92, 4);
+FIELD(kcoh_ev_harvest, kind, 96, 1);
+FIELD(kcoh_ev_harvest, source, 97, 1);
+FIELD(kcoh_ev_harvest, initially_set, 98, 1);
+FIELD(kcoh_ev_harvest, pad, 99, 5);
+
+SIZE(kcoh_ev_hold, 40);
+FIELD(kcoh_ev_hold, hdr, 0, 24);
+FIELD(kcoh_ev_hold, ns, 24, 8);
+FIELD(kcoh_ev_hold, held, 32, 4);
+FIELD(kcoh_ev_hold, why, 36, 4);
+
 SIZE(kcoh_ev_scan, 32);
 FIELD(kcoh_ev_scan, hdr, 0, 24);
 FIELD(kcoh_ev_scan, done, 24, 4);
@@ -134,7 +157,7 @@ FIELD(kcoh_ev_act_done, act, 24, 4);
 FIELD(kcoh_ev_act_done, result, 28, 4);
 
 /* The longest record: what a reader of any must hold. */
-_Static_assert(sizeof(union kcoh_ev) == 72, "kcoh_ev");
+_Static_assert(sizeof(union kcoh_ev) == 104, "kcoh_ev");
 
 VALUE(KCOH_EV_NONE, 0);
 VALUE(KCOH_EV_VM_NEW, 1);
@@ -146,6 +169,8 @@ VALUE(KCOH_EV_RESET, 6);
 VALUE(KCOH_EV_MEMSLOT, 7);
 VALUE(KCOH_EV_EPOCH, 8);
 VALUE(KCOH_EV_SCAN, 9);
+VALUE(KCOH_EV_HARVEST, 10);
+VALUE(KCOH_EV_HOLD, 11);
 VALUE(KCOH_EV_HOST, 16);
 VALUE(KCOH_EV_POLICY, 17);
 VALUE(KCOH_EV_PHASE, 18);
@@ -171,6 +196,22 @@ VALUE(KCOH_SLOT_DELETE, 1);
 VALUE(KCOH_SLOT_MOVE, 2);
 VALUE(KCOH_SLOT_FLAGS, 3);
 VALUE(KCOH_SLOT_FOUND, 4);
+
+VALUE(KCOH_HARVEST_UNKNOWN, 0);
+VALUE(KCOH_HARVEST_GET, 1);
+VALUE(KCOH_HARVEST_CLEAR, 2);
+VALUE(KCOH_HARVEST_RING, 3);
+VALUE(KCOH_HARVEST_START, 4);
+
+VALUE(KCOH_HARVEST_BY_KVM, 0);
+VALUE(KCOH_HARVEST_BY_MODULE, 1);
+
+VALUE(KCOH_HOLD_TOGGLE, 0);
+VALUE(KCOH_HOLD_ASKED, 1);
+VALUE(KCOH_HOLD_RELEASED, 2);
+VALUE(KCOH_HOLD_EPOCH_END, 3);
+VALUE(KCOH_HOLD_DEADLINE, 4);
+VALUE(KCOH_HOLD_CLOSED, 5);
 
 VALUE(KCOH_STRATEGY_OBSERVE, 0);
 VALUE(KCOH_STRATEGY_VETO, 1);
@@ -200,6 +241,7 @@ VALUE(KCOH_ACT_RESCAN, 3);
 
 VALUE(KCOH_SLOT_LOG_DIRTY, 1u << 0);
 VALUE(KCOH_SLOT_READONLY, 1u << 1);
+VALUE(KCOH_SLOT_NONE, 0xffffffffu);
 VALUE(KCOH_HOST_S2FWB, 1u << 0);
 VALUE(KCOH_HOST_VHE, 1u << 1);
 VALUE(KCOH_HOST_PKVM, 1u << 2);

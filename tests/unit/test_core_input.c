@@ -165,7 +165,7 @@ static void refused_and_unchanged(void **state)
 /* Just within the limits; and types that nobody knows yet. */
 static void taken(void **state)
 {
-	static const uint16_t unknown[] = { 0, 10, 15, 21, 255, 0xffff };
+	static const uint16_t unknown[] = { 0, 23, 63, 64, 255, 0xffff };
 	static const union kcoh_ev tick = TICK;
 	union kcoh_ev ev = RAM(1);
 	struct kcoh_core_stats stats;

@@ -121,6 +121,11 @@ static void word_of(const struct kcoh_entry *entry, char *word, size_t len)
 	case KCOH_ENTRY_LOST:
 		snprintf(word, len, "lost:%d", (int)entry->lost.count);
 		break;
+	case KCOH_ENTRY_HARVEST:
+		snprintf(word, len, "harvest:%s/%s:%d:%d", text_of(event, "source"),
+			 text_of(event, "kind"), (int)entry->harvest.count,
+			 (int)entry->harvest.sum.pages);
+		break;
 	default:
 		snprintf(word, len, "%s", text_of(event, "type"));
 	}
@@ -207,6 +212,68 @@ static void a_window_in_an_epoch(void **state)
 	assert_int_equal(kcoh_log_get(bench->log, bench->seen - 1)->window.open_ns, 1000000);
 	log_dirty(bench, 3, false);
 	events(bench, "memslot verdict:allow/not-yet-cleaning");
+}
+
+static void harvest(struct bench *bench, uint64_t ms, uint8_t kind, uint64_t pages)
+{
+	bench->now_ns += ms * 1000000;
+	PUSH(HARVEST, harvest, 3, NONE, 0, .kind = kind, .pages = pages, .slot_id = 2);
+}
+
+/* In an epoch at most one event each 100 ms, outside one a second, and none is left out. */
+static void harvests(void **state)
+{
+	struct bench *bench = *state;
+
+	vm_starts(bench, 3, KCOH_HOST_MODULE | KCOH_HOST_TRAP);
+	log_dirty(bench, 3, true);
+	PUSH(VCPU, vcpu, 3, 0, 0, .state = KCOH_CACHED, .source = KCOH_SRC_TRAP, .sctlr = 5);
+	PUSH(EPOCH, epoch, 3, NONE, 0, .logged_pages = 100, .total_pages = 100, .start = 1,
+	     .vcpus = 1, .armed = 1);
+	bench->seen = kcoh_log_last(bench->log);
+	harvest(bench, 0, KCOH_HARVEST_CLEAR, 1);
+	harvest(bench, 10, KCOH_HARVEST_CLEAR, 2);
+	harvest(bench, 20, KCOH_HARVEST_CLEAR, 4);
+	harvest(bench, 90, KCOH_HARVEST_CLEAR, 8);
+	harvest(bench, 10, KCOH_HARVEST_CLEAR, 16);
+	events(bench, "harvest:kvm/clear:1:1 harvest:kvm/clear:3:14");
+	harvest(bench, 10, KCOH_HARVEST_GET, 32);
+	events(bench, "harvest:kvm/clear:1:16");
+	PUSH(HARVEST, harvest, 3, NONE, 0, .kind = KCOH_HARVEST_GET, .pages = 7, .slot_id = 1);
+	events(bench, "harvest:kvm/get:1:32");
+	kcoh_relay_tick(bench->relay, bench->now_ns + 200000000);
+	events(bench, "harvest:kvm/get:1:7");
+	bench->now_ns += 200000000;
+	harvest(bench, 1, KCOH_HARVEST_GET, 64);
+	events(bench, "");
+	log_dirty(bench, 3, false);
+	events(bench, "memslot harvest:kvm/get:1:64");
+	harvest(bench, 200, KCOH_HARVEST_GET, 128);
+	events(bench, "");
+	PUSH(HARVEST, harvest, 3, NONE, 0, .kind = KCOH_HARVEST_GET, .pages = 8, .slot_id = 1);
+	harvest(bench, 1000, KCOH_HARVEST_GET, 1);
+	events(bench, "harvest:kvm/get:3:137");
+	assert_int_equal(kcoh_log_get(bench->log, bench->seen)->harvest.sum.slot_id,
+			 KCOH_SLOT_NONE);
+	harvest(bench, 1, KCOH_HARVEST_GET, 2);
+	PUSH(VM_GONE, vm_gone, 3, NONE, 0);
+	events(bench, "harvest:kvm/get:1:2 vm-gone");
+	harvest(bench, 1, KCOH_HARVEST_GET, 2); /* of a VM that is not known */
+	events(bench, "");
+}
+
+static void a_held_vcpu(void **state)
+{
+	struct bench *bench = *state;
+
+	vm_starts(bench, 3, KCOH_HOST_MODULE | KCOH_HOST_TRAP);
+	bench->seen = kcoh_log_last(bench->log);
+	PUSH(HOLD, hold, 3, 0, 0, .held = 1, .why = KCOH_HOLD_TOGGLE, .ns = 1000);
+	PUSH(HOLD, hold, 3, 0, 0, .held = 0, .why = KCOH_HOLD_DEADLINE, .ns = 1000);
+	events(bench, "hold hold");
+	assert_int_equal(PUSH(HOLD, hold, 3, 0, 0, .why = 6), -EINVAL);
+	assert_int_equal(PUSH(HARVEST, harvest, 3, NONE, 0, .kind = 5), -EINVAL);
+	assert_int_equal(PUSH(HARVEST, harvest, 3, NONE, 0, .source = 2), -EINVAL);
 }
 
 /* Without the module nobody else tells that an epoch began. */
@@ -353,6 +420,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_window_in_an_epoch),
 		TEST(an_epoch_without_the_module),
+		TEST(harvests),
+		TEST(a_held_vcpu),
 		TEST(only_a_warning),
 		TEST(a_vm_that_goes),
 		TEST(a_loss),

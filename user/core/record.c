@@ -74,6 +74,19 @@ static bool epoch_valid(const union kcoh_ev *ev)
 	       epoch->pending <= epoch->vcpus && epoch->logged_pages <= epoch->total_pages;
 }
 
+static bool harvest_valid(const union kcoh_ev *ev)
+{
+	const struct kcoh_ev_harvest *harvest = &ev->harvest;
+
+	return harvest->kind <= KCOH_HARVEST_START && harvest->source <= KCOH_HARVEST_BY_MODULE &&
+	       harvest->initially_set <= 1 && harvest->pages <= MAX_PAGES;
+}
+
+static bool hold_valid(const union kcoh_ev *ev)
+{
+	return ev->hold.held <= 1 && ev->hold.why <= KCOH_HOLD_CLOSED;
+}
+
 static bool scan_valid(const union kcoh_ev *ev)
 {
 	return ev->scan.done <= 1;
@@ -115,6 +128,8 @@ static const struct kind kinds[] = {
 	[KCOH_EV_RESET] = KIND(reset, SCOPE_VCPU, reset_valid),
 	[KCOH_EV_MEMSLOT] = KIND(memslot, SCOPE_VM, memslot_valid),
 	[KCOH_EV_EPOCH] = KIND(epoch, SCOPE_VM, epoch_valid),
+	[KCOH_EV_HARVEST] = KIND(harvest, SCOPE_VM, harvest_valid),
+	[KCOH_EV_HOLD] = KIND(hold, SCOPE_VCPU, hold_valid),
 	[KCOH_EV_SCAN] = KIND(scan, SCOPE_HOST, scan_valid),
 	[KCOH_EV_HOST] = KIND(host, SCOPE_HOST, always),
 	[KCOH_EV_POLICY] = KIND(policy, SCOPE_EITHER, policy_valid),

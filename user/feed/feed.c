@@ -49,13 +49,13 @@
 
 _Static_assert(KCOH_EXIT_KINDS == KCOH_EXIT_CLASSES, "bpf/maps.h and feed.h disagree");
 
-static const char *const object_names[] = { "vcpu", "memslot", "module", "vmlist" };
+static const char *const object_names[] = { "vcpu", "memslot", "harvest", "module", "vmlist" };
 #define OBJECTS (sizeof(object_names) / sizeof(object_names[0]))
 
 /* Maps that all objects share; the first object's are used. */
 static const char *const map_names[] = {
-	"kcoh_ring",    "kcoh_shared", "kcoh_vms",   "kcoh_vcpus",
-	"kcoh_running", "kcoh_exits",  "kcoh_slots", "kcoh_free",
+	"kcoh_ring",  "kcoh_shared", "kcoh_vms",  "kcoh_vcpus",    "kcoh_running",
+	"kcoh_exits", "kcoh_slots",  "kcoh_free", "kcoh_harvests",
 };
 
 struct kcoh_feed {

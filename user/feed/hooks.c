@@ -44,6 +44,12 @@ const struct kcoh_hook kcoh_hooks[] = {
 	  "the state of vCPUs that stopped" },
 	{ "kvm_arch_commit_memory_region", KCOH_HOOK_REQUIRED, { "memslot_fe", "memslot_kp" },
 	  "memslot changes and dirty logging" },
+	{ "kvm_arch_mmu_enable_log_dirty_pt_masked", KCOH_HOOK_OPTIONAL, { "protect_fe", "protect_kp" },
+	  "how many pages a harvest takes" },
+	{ "kvm_vm_ioctl:return", KCOH_HOOK_OPTIONAL, { "harvest_fx", "harvest_kr" },
+	  "harvests of dirty pages" },
+	{ "kvm_vm_ioctl", KCOH_HOOK_OPTIONAL, { "harvest_fe", "harvest_kp" },
+	  "harvests of dirty pages" },
 	{ "kvm_reset_vcpu", KCOH_HOOK_OPTIONAL, { "vcpu_reset_fe", "vcpu_reset_kp" },
 	  "vCPU resets" },
 	{ "kvm_exit", KCOH_HOOK_OPTIONAL, { "kvm_exit_rt" },
@@ -64,6 +70,10 @@ const struct kcoh_hook kcoh_hooks[] = {
 	  "the module's trap" },
 	{ "kcoh_toggle", KCOH_HOOK_MODULE, { "kcoh_toggle_rt" },
 	  "toggles that the module traps" },
+	{ "kcoh_harvest", KCOH_HOOK_MODULE, { "kcoh_harvest_rt" },
+	  "what was cleaned of a harvest" },
+	{ "kcoh_hold", KCOH_HOOK_MODULE, { "kcoh_hold_rt" },
+	  "vCPUs that the module holds" },
 };
 /* clang-format on */
 const size_t kcoh_hooks_count = sizeof(kcoh_hooks) / sizeof(kcoh_hooks[0]);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #define KCOH_TRIES_MAX 2
-#define KCOH_HOOKS_MAX 16
+#define KCOH_HOOKS_MAX 64
 
 enum kcoh_hook_kind {
 	KCOH_HOOK_REQUIRED, /* without it nothing that we say would be right */

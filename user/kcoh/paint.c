@@ -39,7 +39,7 @@ enum paint paint_of(const char *word)
 		{ "allow", PAINT_GOOD },   { "repair", PAINT_GOOD }, { "wait", PAINT_CARE },
 		{ "veto", PAINT_BAD },     { "cached", PAINT_GOOD }, { "uncached", PAINT_BAD },
 		{ "unknown", PAINT_CARE }, { "off", PAINT_DIM },     { "open", PAINT_BAD },
-		{ "close", PAINT_GOOD },
+		{ "close", PAINT_GOOD },   { "held", PAINT_CARE },   { "released", PAINT_GOOD },
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

@@ -29,9 +29,11 @@ struct trace_options {
 	unsigned long long seen;
 };
 
+#define ARGS_MAX 12
+
 static const struct style {
 	const char *type;
-	const char *args[8];
+	const char *args[ARGS_MAX + 1];
 	const char *result; /* NULL: none */
 } styles[] = {
 	{ "vm-new", { "pid", "comm", "uuid", "existing" }, NULL },
@@ -44,6 +46,11 @@ static const struct style {
 	{ "epoch",
 	  { "logged_pages", "total_pages", "vcpus", "armed", "pending", "source" },
 	  "state" },
+	{ "harvest",
+	  { "source", "slot", "harvests", "pages", "cleaned", "absent", "no_ram", "unclean",
+	    "extra", "untainted", "ns" },
+	  "kind" },
+	{ "hold", { "why", "ns" }, "state" },
 	{ "scan", { "vms" }, "state" },
 	{ "host", { "features", "page_size" }, NULL },
 	{ "policy", { "strategy", "guard", "can_cancel", "arm_deadline_ms" }, NULL },
@@ -130,7 +137,7 @@ static bool is_shown(const struct style *style, const char *key)
 {
 	if (!style)
 		return !is_common(key);
-	for (size_t i = 0; i < 8 && style->args[i]; i++) {
+	for (size_t i = 0; style->args[i]; i++) {
 		if (!strcmp(style->args[i], key))
 			return true;
 	}

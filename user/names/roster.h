@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/core.h"
+#include "relay/harvests.h"
 
 #define KCOH_UUID_LEN 37 /* 8-4-4-4-12 and NUL */
 
@@ -46,6 +47,7 @@ struct kcoh_vm_shown {
 struct kcoh_roster_vm {
 	struct kcoh_ident *ident;
 	struct kcoh_vm_shown shown;
+	struct kcoh_harvests harvests;
 };
 
 struct kcoh_roster; /* opaque */

@@ -70,6 +70,7 @@ static void lost_log(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
 static bool is_news(const union kcoh_ev *ev)
 {
 	return ev->hdr.type != KCOH_EV_TICK && ev->hdr.type != KCOH_EV_ACT_DONE &&
+	       ev->hdr.type != KCOH_EV_HARVEST && /* harvests_show() */
 	       strcmp(kcoh_ev_name(ev->hdr.type), "?");
 }
 
@@ -84,6 +85,47 @@ static void record_log(struct kcoh_relay *relay, const union kcoh_ev *ev)
 	entry.vcpu = ev->hdr.vcpu;
 	entry.ev = *ev;
 	kcoh_log_add(relay->config.log, &entry);
+}
+
+static void harvest_log(struct kcoh_relay *relay, uint32_t vm, const struct kcoh_harvest_sum *sum)
+{
+	struct kcoh_entry entry = entry_of(relay, KCOH_ENTRY_HARVEST, &sum->sum.hdr, vm);
+
+	entry.harvest = *sum;
+	kcoh_log_add(relay->config.log, &entry);
+}
+
+static void harvests_show(struct kcoh_relay *relay, struct kcoh_roster_vm *vm, bool all)
+{
+	struct kcoh_harvest_sum due;
+
+	for (int source = 0; source < KCOH_HARVEST_SOURCES; source++) {
+		if (kcoh_harvests_due(&vm->harvests, source, vm->shown.in_epoch, all, &due))
+			harvest_log(relay, vm->ident->id, &due);
+	}
+}
+
+static void harvest_take(struct kcoh_relay *relay, const struct kcoh_ev_harvest *ev)
+{
+	struct kcoh_roster_vm *vm = kcoh_roster_find(relay->config.roster, ev->hdr.vm);
+	struct kcoh_harvest_sum before;
+	struct kcoh_vm_view view;
+
+	if (!vm || kcoh_core_vm(relay->config.core, ev->hdr.vm, &view) < 0)
+		return;
+	if (kcoh_harvests_add(&vm->harvests, ev, &view, &before))
+		harvest_log(relay, ev->hdr.vm, &before);
+	harvests_show(relay, vm, false);
+}
+
+static void harvests_tick(struct kcoh_relay *relay, uint64_t now_ns)
+{
+	struct kcoh_roster_vm *vm;
+
+	for (size_t i = 0; (vm = kcoh_roster_at(relay->config.roster, i)); i++) {
+		kcoh_harvests_tick(&vm->harvests, now_ns);
+		harvests_show(relay, vm, false);
+	}
 }
 
 static void window_log(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
@@ -120,6 +162,7 @@ static void epoch_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
 
 	if (vm->shown.in_epoch == view->in_epoch)
 		return;
+	harvests_show(relay, vm, true);
 	vm->shown.in_epoch = view->in_epoch;
 	if (relay->host_features & KCOH_HOST_MODULE)
 		return;
@@ -168,6 +211,7 @@ static void vm_end(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
 
 	if (!vm)
 		return;
+	harvests_show(relay, vm, true);
 	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++) {
 		if (vm->shown.windows_open & 1u << i)
 			window_log(relay, hdr, vm, i, false);
@@ -252,6 +296,14 @@ static void accepted(struct kcoh_relay *relay, const union kcoh_ev *ev)
 		vm_end(relay, &ev->hdr);
 		record_log(relay, ev);
 		kcoh_roster_remove(relay->config.roster, ev->hdr.vm);
+		break;
+	case KCOH_EV_HARVEST:
+		record_log(relay, ev); /* what it says of losses */
+		harvest_take(relay, &ev->harvest);
+		break;
+	case KCOH_EV_TICK:
+		record_log(relay, ev);
+		harvests_tick(relay, ev->hdr.ts_ns);
 		break;
 	case KCOH_EV_HOST:
 		relay->host_features = ev->host.features;

@@ -110,8 +110,9 @@ static struct kcoh_vm_view view_of(struct kcoh_serve *serve, const struct kcoh_i
 	return view;
 }
 
-static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_ident *ident)
+static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
 {
+	const struct kcoh_ident *ident = vm->ident;
 	const struct kcoh_serve_config *config = &serve->config;
 	struct kcoh_vm_view view = view_of(serve, ident);
 	uint64_t exits[KCOH_EXIT_CLASSES] = { 0 };
@@ -119,6 +120,7 @@ static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_ident *ident)
 		.ident = ident,
 		.view = &view,
 		.core = config->core,
+		.harvests = &vm->harvests,
 		.page_size = config->page_size,
 	};
 
@@ -179,7 +181,7 @@ static enum MHD_Result get_vms(struct kcoh_serve *serve, struct MHD_Connection *
 
 	(void)rest;
 	for (size_t i = 0; i < kcoh_roster_count(roster); i++)
-		json_array_append_new(array, vm_json(serve, kcoh_roster_at(roster, i)->ident));
+		json_array_append_new(array, vm_json(serve, kcoh_roster_at(roster, i)));
 	return answer_json(connection, MHD_HTTP_OK, json_pack("{s:o}", "vms", array));
 }
 
@@ -209,7 +211,7 @@ static enum MHD_Result get_vm(struct kcoh_serve *serve, struct MHD_Connection *c
 
 		answered = answer_json(connection, MHD_HTTP_OK,
 				       verdict ? kcoh_verdict_json(vm->ident, &view) :
-						 vm_json(serve, vm->ident));
+						 vm_json(serve, vm));
 	}
 	free(selector);
 	return answered;

@@ -165,6 +165,42 @@ static void judged_epoch_fields(json_t *o, const struct kcoh_entry *entry)
 	set_number(o, "total_pages", entry->epoch.total_pages);
 }
 
+/* By the module also what became of the pages. */
+static void harvest_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	static const char *const kinds[] = { "?", "get", "clear", "ring", "start" };
+	const struct kcoh_ev_harvest *ev = &entry->harvest.sum;
+	bool module = ev->source == KCOH_HARVEST_BY_MODULE;
+
+	set_text(o, "kind", ev->kind < 5 ? kinds[ev->kind] : "?");
+	set_text(o, "source", module ? "module" : "kvm");
+	set_number(o, "harvests", entry->harvest.count);
+	if (ev->slot_id != KCOH_SLOT_NONE)
+		set_number(o, "slot", ev->slot_id);
+	set_number(o, "tid", ev->tid);
+	set_number(o, "pages", ev->pages);
+	if (module) {
+		set_number(o, "cleaned", ev->cleaned);
+		set_number(o, "absent", ev->absent);
+		set_number(o, "no_ram", ev->no_ram);
+		set_number(o, "unclean", ev->unclean);
+		set_number(o, "extra", ev->extra);
+		set_number(o, "untainted", ev->untainted);
+	}
+	set_number(o, "ns", ev->ns);
+}
+
+static void hold_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	static const char *const whys[] = { "toggle",    "asked",    "released",
+					    "epoch-end", "deadline", "closed" };
+	const struct kcoh_ev_hold *ev = &entry->ev.hold;
+
+	set_text(o, "state", ev->held ? "held" : "released");
+	set_text(o, "why", ev->why < 6 ? whys[ev->why] : "?");
+	set_number(o, "ns", ev->ns);
+}
+
 static void scan_fields(json_t *o, const struct kcoh_entry *entry)
 {
 	set_text(o, "state", entry->ev.scan.done ? "end" : "begin");
@@ -257,12 +293,14 @@ static const struct event_type {
 	{ KCOH_EV_RESET, "reset", reset_fields },
 	{ KCOH_EV_MEMSLOT, "memslot", memslot_fields },
 	{ KCOH_EV_EPOCH, "epoch", epoch_fields },
+	{ KCOH_EV_HOLD, "hold", hold_fields },
 	{ KCOH_EV_SCAN, "scan", scan_fields },
 	{ KCOH_EV_HOST, "host", host_fields },
 	{ KCOH_EV_POLICY, "policy", policy_fields },
 	{ KCOH_EV_PHASE, "phase", phase_fields },
 	{ KCOH_ENTRY_WINDOW, "window", window_fields },
 	{ KCOH_ENTRY_EPOCH, "epoch", judged_epoch_fields },
+	{ KCOH_ENTRY_HARVEST, "harvest", harvest_fields },
 	{ KCOH_ENTRY_VERDICT, "verdict", verdict_fields },
 	{ KCOH_ENTRY_ACT, "act", act_fields },
 	{ KCOH_ENTRY_LOST, "lost", lost_fields },

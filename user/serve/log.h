@@ -22,6 +22,7 @@ enum kcoh_entry_type {
 	KCOH_ENTRY_VERDICT,
 	KCOH_ENTRY_ACT,
 	KCOH_ENTRY_LOST,
+	KCOH_ENTRY_HARVEST, /* one or more that followed each other closely */
 };
 
 enum kcoh_outcome {
@@ -77,6 +78,7 @@ struct kcoh_entry {
 		struct kcoh_entry_verdict verdict;
 		struct kcoh_entry_act act;
 		struct kcoh_entry_lost lost;
+		struct kcoh_harvest_sum harvest;
 	};
 };
 

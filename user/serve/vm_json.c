@@ -74,6 +74,29 @@ static json_t *exits_json(const uint64_t *exits)
 			 classes);
 }
 
+/* Pages by KVM's hooks; what was cleaned of them by the module, null where it never cleaned. */
+static json_t *harvests_json(const struct kcoh_harvests *harvests)
+{
+	const struct kcoh_harvest_sum *kvm = &harvests->total[KCOH_HARVEST_BY_KVM];
+	const struct kcoh_harvest_sum *module = &harvests->total[KCOH_HARVEST_BY_MODULE];
+	const struct kcoh_ev_harvest *ev = &module->sum;
+	uint64_t rate;
+	json_t *o = json_pack("{s:o, s:o, s:o, s:o}", "count", number(kvm->count), "pages",
+			      number(kvm->sum.pages), "ns", number(kvm->sum.ns),
+			      "dirty_pages_per_s",
+			      kcoh_harvests_rate(harvests, &rate) ? number(rate) : json_null());
+	json_t *cleaning = json_null();
+
+	if (module->count)
+		cleaning = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "pages",
+				     number(ev->pages), "cleaned", number(ev->cleaned), "absent",
+				     number(ev->absent), "no_ram", number(ev->no_ram), "unclean",
+				     number(ev->unclean), "extra", number(ev->extra), "untainted",
+				     number(ev->untainted), "ns", number(ev->ns));
+	json_object_set_new(o, "cleaning", cleaning);
+	return o;
+}
+
 static void add_verdict(json_t *o, const struct kcoh_verdict *verdict)
 {
 	json_object_set_new(o, "verdict", json_string(kcoh_verdict_name(verdict->kind)));
@@ -136,6 +159,8 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 	json_object_set_new(o, "strategy", json_string(kcoh_strategy_name(view->strategy)));
 	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));
 	json_object_set_new(o, "verdict", verdict);
+	if (facts->harvests)
+		json_object_set_new(o, "harvests", harvests_json(facts->harvests));
 	json_object_set_new(o, "exits", exits_json(facts->exits));
 	return o;
 }

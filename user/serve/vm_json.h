@@ -16,6 +16,7 @@ struct kcoh_vm_facts {
 	const struct kcoh_vm_view *view;
 	const struct kcoh_core *core; /* for its vCPUs */
 	const uint64_t *exits; /* by class, KCOH_EXIT_CLASSES of them; NULL: not counted */
+	const struct kcoh_harvests *harvests; /* NULL: not known */
 	uint32_t page_size; /* bytes */
 };
 

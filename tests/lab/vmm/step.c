@@ -242,6 +242,11 @@ static int run_slot_add(struct machine *machine, const uint64_t *operand)
 	return vm_slot_add(&machine->vm, operand[0]);
 }
 
+static int run_slot_move(struct machine *machine, const uint64_t *operand)
+{
+	return vm_slot_move(&machine->vm, operand[0], operand[1]);
+}
+
 static int run_vfio(struct machine *machine, const uint64_t *operand)
 {
 	return vfio_take(&machine->vm, operand[0]);
@@ -327,6 +332,8 @@ static const struct step steps[] = {
 	{ "harvest", SLOT, "get (and clear, with --manual) the dirty log", .run = run_harvest },
 	{ "slot-remove", SLOT, "delete the memory slot …", .run = run_slot_remove },
 	{ "slot-add", SLOT, "… and put it back", .run = run_slot_add },
+	{ "slot-move", ":SLOT:ADDRESS", "give it another guest address", .needed = 2,
+	  .on_slot = true, .run = run_slot_move },
 	{ "vfio", .operands = ":GROUP", "take a VFIO group, with its device", .needed = 1,
 	  .run = run_vfio },
 	{ "quit", ALL, "end the program", .run = run_quit },

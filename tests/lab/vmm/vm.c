@@ -391,6 +391,18 @@ int vm_slot_add(struct vm *vm, unsigned int id)
 	return error;
 }
 
+int vm_slot_move(struct vm *vm, unsigned int id, uint64_t ipa)
+{
+	struct vm_slot *slot = &vm->slots[id], moved = *slot;
+	int error;
+
+	moved.ipa = ipa;
+	error = slot_set(vm, &moved, slot->flags, slot->bytes);
+	if (!error)
+		slot->ipa = ipa;
+	return error;
+}
+
 size_t vm_bitmap_bytes(const struct vm_slot *slot)
 {
 	uint64_t pages = slot->bytes / sysconf(_SC_PAGESIZE);

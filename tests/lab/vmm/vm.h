@@ -102,6 +102,7 @@ int vm_vcpu_set_sctlr(struct vm_vcpu *vcpu, uint64_t value);
 int vm_slot_log(struct vm *vm, unsigned int id, bool on);
 int vm_slot_remove(struct vm *vm, unsigned int id);
 int vm_slot_add(struct vm *vm, unsigned int id);
+int vm_slot_move(struct vm *vm, unsigned int id, uint64_t ipa);
 
 /* Dirty log: bitmap of (bytes / page size) bits, rounded up to 64. *ret_dirty counts the set ones. */
 size_t vm_bitmap_bytes(const struct vm_slot *slot);
