@@ -32,7 +32,6 @@
 #include "serve/tcp.h"
 #include "serve/version.h"
 
-#define BPF_DIR "/usr/lib/kcoh/bpf"
 #define ARM_DEADLINE_MS 1000
 #define ARM_DEADLINE_MAX_MS 60000
 #define LINE_BYTES 1024
@@ -353,7 +352,7 @@ int kcoh_config_new(struct kcoh_config **ret_config)
 		.arm_deadline_ms = ARM_DEADLINE_MS,
 	};
 	config->socket = strdup(KCOH_SOCKET);
-	config->bpf_dir = strdup(BPF_DIR);
+	config->bpf_dir = strdup(KCOH_BPF_DIR);
 	if (!config->socket || !config->bpf_dir) {
 		kcoh_config_free(config);
 		return -ENOMEM;

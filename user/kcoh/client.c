@@ -124,6 +124,30 @@ static int answer_take(CURL *curl, const char *body, json_t **ret_json)
 	return *ret_json ? STATUS_OK : complain("kcohd's answer is no JSON");
 }
 
+static CURLcode perform(CURL *curl, struct buffer *body)
+{
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, ANSWER_SECONDS);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+	return curl_easy_perform(curl);
+}
+
+json_t *client_try(const struct common_options *options, const char *path)
+{
+	CURL *curl = request_new(options, "GET", path);
+	struct buffer body = { 0 };
+	json_t *json = NULL;
+	long status = 0;
+
+	if (curl && perform(curl, &body) == CURLE_OK) {
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+		json = status == 200 && body.bytes ? json_loads(body.bytes, 0, NULL) : NULL;
+	}
+	free(body.bytes);
+	curl_easy_cleanup(curl);
+	return json;
+}
+
 int client_ask(const struct common_options *options, const char *method, const char *path,
 	       json_t **ret_json)
 {
@@ -134,10 +158,7 @@ int client_ask(const struct common_options *options, const char *method, const c
 
 	if (!curl)
 		return complain("libcurl cannot be set up");
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, ANSWER_SECONDS);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
-	code = curl_easy_perform(curl);
+	code = perform(curl, &body);
 	status = code == CURLE_OK ? answer_take(curl, body.bytes, ret_json) :
 				    complain_of(curl, code, socket_path(options));
 	free(body.bytes);

@@ -17,6 +17,9 @@
 int client_ask(const struct common_options *options, const char *method, const char *path,
 	       json_t **ret_json);
 
+/* The answer to a GET, a new reference; NULL, and nothing said, if there is none. */
+json_t *client_try(const struct common_options *options, const char *path);
+
 /*
  * Reads a stream of lines until it ends, somebody types Ctrl-C, standard output closes, or `line` returns
  * false: STATUS_OK but for a stream that breaks or cannot be had.

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{ "ps", "list the virtual machines, their cache states and verdicts", cmd_ps },
 	{ "trace", "show what happens to them, one line an event", cmd_trace },
 	{ "check", "ask whether one may be migrated now", cmd_check },
+	{ "doctor", "say whether this host is ready, and what to do", cmd_doctor },
 	{ "module", "let the kernel module be unloaded", cmd_module },
 	{ "version", "print the version", cmd_version },
 };

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "core/core.h"
 #include "feed/feed.h"
+#include "host/facts.h"
 #include "kcoh/ioctl.h"
 #include "kcohd/options.h"
 #include "kcohd/say.h"
@@ -46,6 +47,7 @@ struct daemon {
 	struct module module;
 	uint32_t host_features; /* as the core was told last */
 	uint32_t page_size; /* bytes */
+	bool pkvm; /* the host was started as a protected one */
 	bool rescan; /* the core asked for one */
 	LIST_HEAD(, cancel_job) jobs;
 	struct kcoh_serve *serve;
@@ -76,13 +78,6 @@ void module_down(struct daemon *daemon);
 int serve_up(struct daemon *daemon); /* facts.c */
 void serve_down(struct daemon *daemon);
 int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
-
-/* host.c: shakes hands with the module. 0, -ENOENT: not loaded, -EPROTO: another ABI; a sentence in err. */
-int host_hello(struct kcoh_hello *ret_hello, char *err, size_t err_len);
-/* The module's counters. 0, or a negative errno. */
-int host_module_stats(struct kcoh_stats *ret_stats);
-/* KCOH_HOST_* that are known without the module. */
-uint32_t host_features_alone(void);
 
 /* module.c */
 void module_look(struct daemon *daemon); /* it may have come or gone */

@@ -39,14 +39,11 @@ static json_t *hooks_json(struct daemon *daemon)
 
 static json_t *module_json(const struct module *module)
 {
-	static const char *const states[] = { "ready", "not-needed", "disabled", "stepped-aside" };
-	uint32_t state = module->hello.state;
-
 	if (!module->fits)
 		return json_null();
 	return json_pack("{s:i, s:s, s:b, s:i}", "abi", (int)module->hello.abi, "state",
-			 state < 4 ? states[state] : "?", "watched", (int)module->attached,
-			 "line_bytes", (int)module->hello.line_bytes);
+			 kcoh_module_state_name(module->hello.state), "watched",
+			 (int)module->attached, "line_bytes", (int)module->hello.line_bytes);
 }
 
 /* null: not known, since only the module can tell. */
@@ -109,7 +106,7 @@ static void metrics(void *ctx, struct kcoh_metrics_host *ret_host)
 	ret_host->module_up = daemon->module.fits && daemon->module.attached;
 	ret_host->module_state = daemon->module.hello.state;
 	ret_host->module_stats_known = daemon->module.fits &&
-				       host_module_stats(&ret_host->module) == 0;
+				       kcoh_host_stats(KCOH_DEV, &ret_host->module) == 0;
 	ret_host->records_lost = kcoh_feed_lost(daemon->feed);
 	ret_host->records_malformed = kcoh_relay_malformed(daemon->relay);
 	kcoh_feed_each_hook(daemon->feed, count_hook, ret_host);

@@ -77,7 +77,7 @@ static void hardware_learn(struct module *module)
 
 static uint32_t features_alone(const struct daemon *daemon)
 {
-	return host_features_alone() | daemon->module.hardware;
+	return (daemon->pkvm ? KCOH_HOST_PKVM : 0) | daemon->module.hardware;
 }
 
 static uint32_t features_of(const struct kcoh_hello *hello)
@@ -101,7 +101,7 @@ void module_look(struct daemon *daemon)
 	struct module *module = &daemon->module;
 	uint32_t features;
 	char sentence[256] = "";
-	int err = host_hello(&module->hello, sentence, sizeof(sentence));
+	int err = kcoh_host_hello(KCOH_DEV, &module->hello, sentence, sizeof(sentence));
 
 	module->fits = err == 0;
 	if (err == 0)
@@ -124,7 +124,7 @@ void module_look(struct daemon *daemon)
 int module_up(struct daemon *daemon)
 {
 	char sentence[256];
-	int err = host_hello(&daemon->module.hello, sentence, sizeof(sentence));
+	int err = kcoh_host_hello(KCOH_DEV, &daemon->module.hello, sentence, sizeof(sentence));
 
 	if (err == -EPROTO) {
 		say(LOG_ERR, "%s", sentence);

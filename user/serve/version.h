@@ -12,5 +12,6 @@
 #endif
 
 #define KCOH_SOCKET "/run/kcoh/kcohd.sock"
+#define KCOH_BPF_DIR "/usr/lib/kcoh/bpf"
 
 #endif
