@@ -4,9 +4,9 @@
  *
  * Whether the CPU has S2FWB, and whether KVM runs in VHE mode, user space cannot see: the kernel shows the ID registers to
  * programs without these fields, and its log is no interface. The module knows. Without it there is a hint: S2FWB is
- * mandatory from Armv8.4 on, and so are FEAT_DIT, FEAT_LSE2 and FEAT_FlagM, which programs do see (hwcaps). A CPU that lacks one
- * is no Armv8.4 CPU and has hardly S2FWB: Neoverse N1 (8.2) shows none of the first two, Neoverse V1 (8.4) all. It is a
- * hint, so decisions are never made by it.
+ * mandatory from Armv8.4 on, and so are FEAT_DIT and FEAT_FlagM, which programs do see (hwcaps). A CPU that lacks one is no
+ * Armv8.4 CPU and has hardly S2FWB: Neoverse N1 (8.2) shows neither, Neoverse V1 (8.4) both. It is a hint, so decisions
+ * are never made by it.
  *
  * Protected KVM is asked for on the kernel's command line, so that is known either way.
  */
@@ -26,9 +26,8 @@
 
 /* arch/arm64/include/uapi/asm/hwcap.h */
 #define ARM64_HWCAP_DIT (1ul << 24)
-#define ARM64_HWCAP_USCAT (1ul << 25)
 #define ARM64_HWCAP_FLAGM (1ul << 27)
-#define ARM64_V8_4 (ARM64_HWCAP_DIT | ARM64_HWCAP_USCAT | ARM64_HWCAP_FLAGM)
+#define ARM64_V8_4 (ARM64_HWCAP_DIT | ARM64_HWCAP_FLAGM)
 
 static bool may_load_bpf(void)
 {

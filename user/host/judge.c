@@ -125,7 +125,8 @@ static void judge_module(const struct kcoh_host_facts *facts, struct kcoh_diagno
 		     "loaded, but it stepped aside: one of its hooks does not fire (the kernel log "
 		     "says which); nothing is trapped or cleaned until it is loaded again");
 	}
-	if (facts->hello.state == KCOH_MODULE_READY && !has(facts, KCOH_HOST_CLEAN))
+	if (facts->hello.state == KCOH_MODULE_READY &&
+	    !has(facts, KCOH_HOST_CLEAN | KCOH_HOST_S2FWB))
 		find(diagnosis, KCOH_LEVEL_DEGRADED, "clean",
 		     "this kernel lacks what the module needs to clean at harvest (the kernel log "
 		     "says what)");
