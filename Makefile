@@ -133,7 +133,8 @@ build/asan/unit/%: build/asan/obj/tests/unit/%.o build/asan/libkcoh.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)gcc $(SANITIZE) $^ $(LIBS) -lcmocka -o $@
-unit: $(UNIT)
+build/asan/unit/test_cli: | build/asan/bin/kcoh
+unit: build/asan/bin/kcoh $(UNIT)
 
 ## demo      a real migration of an MMU-off guest, flagged and vetoed, in the emulated arm64 host
 demo: KERNELS := 6.1

@@ -2,34 +2,61 @@
 /*
  * ps.c - kcoh ps: the virtual machines of this host.
  *
- *   ID NAME    PID   VCPUS                    RAM      EPOCH WINDOW   VERDICT REASON           EXITS
- *    3 web-1   4711  4: 3 cached, 1 uncached  2.0 GiB  4.2s  mmu-off  veto    mmu-off          81234
- *    4 db-1    4802  8: 8 cached              64 GiB   -     -        allow   not-yet-cleaning 901k
+ *   ID NAME    PID   VCPUS                    RAM      EPOCH WINDOW   VERDICT REASON           EXITS/S
+ *    3 web-1   4711  4: 3 cached, 1 uncached  2.0 GiB  4.2s  mmu-off  veto    mmu-off             1234
+ *    4 db-1    4802  8: 8 cached              64 GiB   -     -        allow   not-yet-cleaning     901
  *
- * Columns are as wide as their widest cell. EPOCH is for how long most of the RAM has been logged.
+ * Columns are as wide as their widest cell. EPOCH is for how long most of the RAM has been logged. The UUID comes along where
+ * the terminal is wide enough, and with --wide, which also adds all exits and how fast the guest dirties its RAM.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kcoh/client.h"
 #include "kcoh/paint.h"
 
 #define CELL_BYTES 160
 
-enum column { ID, NAME, PID, VCPUS, RAM, EPOCH, WINDOW, VERDICT, REASON, EXITS, COLUMNS };
+enum column {
+	ID,
+	NAME,
+	UUID,
+	PID,
+	VCPUS,
+	RAM,
+	EPOCH,
+	DIRTY,
+	WINDOW,
+	VERDICT,
+	REASON,
+	EXITS,
+	EXIT_RATE,
+	COLUMNS
+};
 
 static const struct {
 	const char *title;
 	bool right;
+	bool wide; /* with --wide only */
 } columns[COLUMNS] = {
-	[ID] = { "ID", true },          [NAME] = { "NAME", false },
-	[PID] = { "PID", true },        [VCPUS] = { "VCPUS", false },
-	[RAM] = { "RAM", true },        [EPOCH] = { "EPOCH", true },
-	[WINDOW] = { "WINDOW", false }, [VERDICT] = { "VERDICT", false },
-	[REASON] = { "REASON", false }, [EXITS] = { "EXITS", true },
+	[ID] = { "ID", true },
+	[NAME] = { "NAME", false },
+	[UUID] = { "UUID", false, true },
+	[PID] = { "PID", true },
+	[VCPUS] = { "VCPUS", false },
+	[RAM] = { "RAM", true },
+	[EPOCH] = { "EPOCH", true },
+	[DIRTY] = { "DIRTY/S", true, true },
+	[WINDOW] = { "WINDOW", false },
+	[VERDICT] = { "VERDICT", false },
+	[REASON] = { "REASON", false },
+	[EXITS] = { "EXITS", true, true },
+	[EXIT_RATE] = { "EXITS/S", true },
 };
 
 struct row {
@@ -39,6 +66,7 @@ struct row {
 struct ps_options {
 	struct common_options common;
 	bool json;
+	bool wide;
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -135,12 +163,26 @@ static void epoch_print(char *cell, const json_t *epoch)
 		snprintf(cell, CELL_BYTES, seconds < 100 ? "%.1fs" : "%.0fs", seconds);
 }
 
+static void uuid_print(char *cell, const json_t *uuid)
+{
+	snprintf(cell, CELL_BYTES, "%s", json_is_string(uuid) ? json_string_value(uuid) : "-");
+}
+
+static void dirty_print(char *cell, const json_t *bytes)
+{
+	if (json_is_integer(bytes))
+		bytes_print(cell, json_integer_value(bytes));
+	else
+		snprintf(cell, CELL_BYTES, "-");
+}
+
 static void row_fill(struct row *row, const json_t *vm)
 {
 	const json_t *verdict = json_object_get(vm, "verdict");
 
 	snprintf(row->cells[ID], CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(vm, "id"));
 	snprintf(row->cells[NAME], CELL_BYTES, "%s", text_of(vm, "name"));
+	uuid_print(row->cells[UUID], json_object_get(vm, "uuid"));
 	snprintf(row->cells[PID], CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(vm, "pid"));
 	vcpus_print(row->cells[VCPUS], vm);
 	bytes_print(row->cells[RAM], number_of(vm, "ram_bytes"));
@@ -148,7 +190,10 @@ static void row_fill(struct row *row, const json_t *vm)
 	windows_print(row->cells[WINDOW], json_object_get(vm, "windows"));
 	snprintf(row->cells[VERDICT], CELL_BYTES, "%s", text_of(verdict, "verdict"));
 	snprintf(row->cells[REASON], CELL_BYTES, "%s", text_of(verdict, "reason"));
+	dirty_print(row->cells[DIRTY],
+		    json_object_get(json_object_get(vm, "harvests"), "dirty_bytes_per_s"));
 	count_print(row->cells[EXITS], json_object_get(json_object_get(vm, "exits"), "total"));
+	count_print(row->cells[EXIT_RATE], json_object_get(json_object_get(vm, "exits"), "per_s"));
 }
 
 static enum paint cell_colour(const struct row *row, size_t column)
@@ -170,14 +215,15 @@ static int width_of(const char *text)
 	return width;
 }
 
+/* A width of 0: the column is not shown. */
 static void row_print(const struct row *row, const int *widths, bool title)
 {
 	for (size_t i = 0; i < COLUMNS; i++) {
 		int pad = widths[i] - width_of(row->cells[i]);
 		enum paint colour = title ? PAINT_BOLD : cell_colour(row, i);
 
-		if (i + 1 == COLUMNS && !columns[i].right)
-			pad = 0;
+		if (!widths[i])
+			continue;
 		printf("%s%*s", i ? "  " : "", columns[i].right ? pad : 0, "");
 		if (colour == PAINT_PLAIN)
 			printf("%s", row->cells[i]);
@@ -198,7 +244,30 @@ static void widths_add(int *widths, const struct row *row)
 	}
 }
 
-static int table_print(const json_t *vms)
+/* Columns of a terminal; 0: standard output is none. */
+static int terminal_width(void)
+{
+	struct winsize size;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col :
+										       0;
+}
+
+/* Hides what was not asked for, but for the UUID if there is room for it. */
+static void columns_choose(int *widths, bool wide)
+{
+	int uuid = widths[UUID], sum = 0;
+
+	for (size_t i = 0; i < COLUMNS; i++) {
+		if (columns[i].wide && !wide)
+			widths[i] = 0;
+		sum += widths[i] ? widths[i] + 2 : 0;
+	}
+	if (sum + uuid <= terminal_width())
+		widths[UUID] = uuid;
+}
+
+static int table_print(const json_t *vms, bool wide)
 {
 	size_t count = json_array_size(vms);
 	struct row *rows = calloc(count + 1, sizeof(*rows));
@@ -212,6 +281,7 @@ static int table_print(const json_t *vms)
 		row_fill(&rows[i + 1], json_array_get(vms, i));
 	for (size_t i = 0; i <= count; i++)
 		widths_add(widths, &rows[i]);
+	columns_choose(widths, wide);
 	for (size_t i = 0; i <= count; i++)
 		row_print(&rows[i], widths, i == 0);
 	free(rows);
@@ -229,6 +299,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'j':
 		options->json = true;
 		return 0;
+	case 'w':
+		options->wide = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		usage_error(state, "'%s' is too much: kcoh ps takes options only", arg);
 	}
@@ -237,6 +310,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option argp_options[] = {
 	{ "json", 'j', NULL, 0, "Print what kcohd answered, as JSON", 0 },
+	{ "wide", 'w', NULL, 0, "Print UUIDs, all exits, and how fast guests dirty their RAM, too",
+	  0 },
 	{ 0 },
 };
 
@@ -247,8 +322,10 @@ int cmd_ps(int argc, char **argv)
 		argp_options,
 		on_option,
 		NULL,
-		"Lists the virtual machines of this host.\vEXITS counts exits from the guest since "
-		"kcohd saw the VM. Exit status: 0, or 2 and one sentence.",
+		"Lists the virtual machines of this host.\vEXITS/S: exits from the guest in the "
+		"last "
+		"second; EXITS: since kcohd saw the VM; DIRTY/S: by the last harvests of dirty "
+		"pages. Exit status: 0, or 2 and one sentence.",
 		children,
 		NULL,
 		NULL
@@ -265,7 +342,7 @@ int cmd_ps(int argc, char **argv)
 		json_dumpf(json, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		status = table_print(json_object_get(json, "vms"));
+		status = table_print(json_object_get(json, "vms"), options.wide);
 	}
 	json_decref(json);
 	return output_finish(status);

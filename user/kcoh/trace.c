@@ -18,13 +18,15 @@
 #include <time.h>
 
 #include "kcoh/client.h"
+#include "kcoh/filter.h"
 #include "kcoh/paint.h"
 
 struct trace_options {
 	struct common_options common;
 	const char *vm;
 	bool json;
-	const char *since;
+	const char *since; /* a sequence number */
+	struct filter filter;
 	unsigned long long count; /* 0: no limit */
 	unsigned long long seen;
 };
@@ -33,32 +35,35 @@ struct trace_options {
 
 static const struct style {
 	const char *type;
+	const char *class_name; /* for --class */
 	const char *args[ARGS_MAX + 1];
 	const char *result; /* NULL: none */
 } styles[] = {
-	{ "vm-new", { "pid", "comm", "uuid", "existing" }, NULL },
-	{ "vm-gone", { NULL }, NULL },
-	{ "vcpu", { "sctlr", "source", "tid" }, "state" },
-	{ "toggle", { "pc", "sctlr", "source" }, "now" },
-	{ "set-way", { "pc", "cached", "cleaned" }, NULL },
-	{ "reset", { "has_run" }, "kind" },
-	{ "memslot", { "slot", "base_gfn", "pages", "flags", "old_flags" }, "change" },
+	{ "vm-new", "vm", { "pid", "comm", "uuid", "existing" }, NULL },
+	{ "vm-gone", "vm", { NULL }, NULL },
+	{ "vcpu", "cache", { "sctlr", "source", "tid" }, "state" },
+	{ "toggle", "cache", { "pc", "sctlr", "source" }, "now" },
+	{ "set-way", "cache", { "pc", "cached", "cleaned" }, NULL },
+	{ "reset", "cache", { "has_run" }, "kind" },
+	{ "memslot", "memory", { "slot", "base_gfn", "pages", "flags", "old_flags" }, "change" },
 	{ "epoch",
+	  "memory",
 	  { "logged_pages", "total_pages", "vcpus", "armed", "pending", "source" },
 	  "state" },
 	{ "harvest",
+	  "memory",
 	  { "source", "slot", "harvests", "pages", "cleaned", "absent", "no_ram", "unclean",
 	    "extra", "untainted", "ns" },
 	  "kind" },
-	{ "hold", { "why", "ns" }, "state" },
-	{ "scan", { "vms" }, "state" },
-	{ "host", { "features", "page_size" }, NULL },
-	{ "policy", { "strategy", "guard", "can_cancel", "arm_deadline_ms" }, NULL },
-	{ "phase", { NULL }, "phase" },
-	{ "window", { "class" }, "state" },
-	{ "verdict", { "reason" }, "verdict" },
-	{ "act", { "act", "reason" }, "outcome" },
-	{ "lost", { NULL }, "count" },
+	{ "hold", "cache", { "why", "ns" }, "state" },
+	{ "scan", "host", { "vms" }, "state" },
+	{ "host", "host", { "features", "page_size" }, NULL },
+	{ "policy", "guard", { "strategy", "guard", "can_cancel", "arm_deadline_ms" }, NULL },
+	{ "phase", "guard", { NULL }, "phase" },
+	{ "window", "guard", { "class" }, "state" },
+	{ "verdict", "guard", { "reason" }, "verdict" },
+	{ "act", "guard", { "act", "reason" }, "outcome" },
+	{ "lost", "host", { NULL }, "count" },
 };
 
 static const struct style *style_find(const char *type)
@@ -68,6 +73,23 @@ static const struct style *style_find(const char *type)
 			return &styles[i];
 	}
 	return NULL;
+}
+
+static const char *class_of(const char *type)
+{
+	const struct style *style = style_find(type);
+
+	return style ? style->class_name : "other";
+}
+
+/* Is it a class, or a type? */
+static bool is_class(const char *word)
+{
+	for (size_t i = 0; i < sizeof(styles) / sizeof(styles[0]); i++) {
+		if (!strcmp(styles[i].type, word) || !strcmp(styles[i].class_name, word))
+			return true;
+	}
+	return !strcmp(word, "other");
 }
 
 static const char *text_of(const json_t *event, const char *key)
@@ -205,17 +227,19 @@ static void event_print(const json_t *event)
 static bool on_line(void *ctx, const char *text, size_t len)
 {
 	struct trace_options *options = ctx;
-	json_t *event;
+	json_t *event = json_loadb(text, len, 0, NULL);
+	bool wanted = event &&
+		      filter_takes(&options->filter, event, class_of(text_of(event, "type")));
 
-	if (options->json) {
+	if (wanted && options->json) {
 		fwrite(text, 1, len, stdout);
 		putchar('\n');
-	} else {
-		event = json_loadb(text, len, 0, NULL);
-		if (event)
-			event_print(event);
-		json_decref(event);
+	} else if (wanted) {
+		event_print(event);
 	}
+	json_decref(event);
+	if (!wanted)
+		return true;
 	if (fflush(stdout) == EOF)
 		return false;
 	return ++options->seen != options->count;
@@ -233,10 +257,42 @@ static void number_read(struct argp_state *state, const char *name, const char *
 		usage_error(state, "--%s takes a number, not '%s'", name, arg);
 }
 
+/* A sequence number, or how long ago: then all that is kept is asked for and what is older left out. */
+static void since_read(struct argp_state *state, struct trace_options *options, char *arg)
+{
+	unsigned long long seq;
+	struct timespec now;
+	uint64_t ago_ns, now_ns;
+
+	if (filter_duration(arg, &ago_ns) < 0) {
+		if (strspn(arg, "0123456789") != strlen(arg))
+			usage_error(state, "--since takes a number or a time like 5m, not '%s'",
+				    arg);
+		number_read(state, "since", arg, &seq);
+		options->since = arg;
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	options->filter.since_ns = now_ns > ago_ns ? now_ns - ago_ns : 0;
+	options->since = "0";
+}
+
+static void classes_read(struct argp_state *state, struct trace_options *options, char *arg)
+{
+	const char *bad;
+
+	if (filter_classes(&options->filter, arg, is_class, &bad) < 0)
+		usage_error(
+			state,
+			"'%s' is no class of events (vm, cache, memory, guard, host, other) and "
+			"no type",
+			bad);
+}
+
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
 	struct trace_options *options = state->input;
-	unsigned long long since;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
@@ -249,8 +305,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		options->json = true;
 		return 0;
 	case 'S':
-		number_read(state, "since", arg, &since);
-		options->since = arg;
+		since_read(state, options, arg);
+		return 0;
+	case 'c':
+		classes_read(state, options, arg);
 		return 0;
 	case 'n':
 		number_read(state, "count", arg, &options->count);
@@ -266,7 +324,15 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option argp_options[] = {
 	{ "vm", 'v', "SEL", 0, "Events of this VM only: its id, its name, its UUID, or pid:N", 0 },
 	{ "json", 'j', NULL, 0, "Print each event as one line of JSON", 0 },
-	{ "since", 'S', "SEQ", 0, "Begin behind this sequence number; 0: all that is kept", 0 },
+	{ "class", 'c', "LIST", 0,
+	  "Events of these classes only, with commas between: vm, cache, memory, guard, host, or "
+	  "types "
+	  "of events",
+	  0 },
+	{ "since", 'S', "SEQ|TIME", 0,
+	  "Begin behind this sequence number (0: all that is kept), or that long ago: 90s, 5m, 2h, "
+	  "1d",
+	  0 },
 	{ "count", 'n', "N", 0, "End after N events", 0 },
 	{ 0 },
 };

@@ -93,6 +93,9 @@ void act_log(struct daemon *daemon, const struct kcoh_act *act, const struct kco
 /* loop.c: what time it is, for the events to come. */
 void clock_set(struct daemon *daemon);
 
+/* facts.c: counts the exits of all VMs, for their rates. */
+void exits_sample(struct daemon *daemon);
+
 /* loop.c: reads again which VMs there are. */
 void scan(struct daemon *daemon);
 

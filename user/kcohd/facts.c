@@ -20,6 +20,35 @@ static int exits(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
 	return kcoh_feed_exits(daemon->feed, vm, ret_counts);
 }
 
+static uint64_t exits_total(const uint64_t counts[KCOH_EXIT_CLASSES])
+{
+	uint64_t total = 0;
+
+	for (int i = 0; i < KCOH_EXIT_CLASSES; i++)
+		total += counts[i];
+	return total;
+}
+
+void exits_sample(struct daemon *daemon)
+{
+	uint64_t counts[KCOH_EXIT_CLASSES], total, now = now_ns();
+	struct kcoh_roster_vm *vm;
+
+	for (size_t i = 0; (vm = kcoh_roster_at(daemon->roster, i)); i++) {
+		struct kcoh_exit_rate *rate = &vm->exit_rate;
+
+		if (kcoh_feed_exits(daemon->feed, vm->ident->id, counts) < 0)
+			continue;
+		total = exits_total(counts);
+		rate->known = rate->at_ns && now > rate->at_ns && total >= rate->total;
+		if (rate->known)
+			rate->per_s = (uint64_t)((double)(total - rate->total) * 1e9 /
+						 (double)(now - rate->at_ns));
+		rate->at_ns = now;
+		rate->total = total;
+	}
+}
+
 static int add_hook(const struct kcoh_hook_view *hook, void *ctx)
 {
 	json_t *o = json_pack("{s:s, s:s?, s:s?}", "name", hook->name, "method", hook->method,

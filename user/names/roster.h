@@ -44,10 +44,19 @@ struct kcoh_vm_shown {
 	enum kcoh_reason reason;
 };
 
+/* How often it leaves the guest, by two samples of its counters. */
+struct kcoh_exit_rate {
+	uint64_t at_ns; /* of the last sample; 0: none */
+	uint64_t total;
+	uint64_t per_s; /* between the last two */
+	bool known;
+};
+
 struct kcoh_roster_vm {
 	struct kcoh_ident *ident;
 	struct kcoh_vm_shown shown;
 	struct kcoh_harvests harvests;
+	struct kcoh_exit_rate exit_rate;
 };
 
 struct kcoh_roster; /* opaque */

@@ -120,6 +120,7 @@ static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm
 		.ident = ident,
 		.view = &view,
 		.core = config->core,
+		.exit_rate = &vm->exit_rate,
 		.harvests = &vm->harvests,
 		.page_size = config->page_size,
 	};

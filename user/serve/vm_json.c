@@ -60,7 +60,7 @@ static json_t *epoch_json(const struct kcoh_vm_view *view)
 			 (int)view->armed);
 }
 
-static json_t *exits_json(const uint64_t *exits)
+static json_t *exits_json(const uint64_t *exits, const struct kcoh_exit_rate *rate)
 {
 	json_t *classes = json_object();
 	uint64_t total = 0;
@@ -70,21 +70,23 @@ static json_t *exits_json(const uint64_t *exits)
 			json_object_set_new(classes, kcoh_exit_class_name(i), number(exits[i]));
 		total += exits[i];
 	}
-	return json_pack("{s:o, s:o}", "total", exits ? number(total) : json_null(), "classes",
+	return json_pack("{s:o, s:o, s:o}", "total", exits ? number(total) : json_null(), "per_s",
+			 exits && rate->known ? number(rate->per_s) : json_null(), "classes",
 			 classes);
 }
 
 /* Pages by KVM's hooks; what was cleaned of them by the module, null where it never cleaned. */
-static json_t *harvests_json(const struct kcoh_harvests *harvests)
+static json_t *harvests_json(const struct kcoh_harvests *harvests, uint64_t page_size)
 {
 	const struct kcoh_harvest_sum *kvm = &harvests->total[KCOH_HARVEST_BY_KVM];
 	const struct kcoh_harvest_sum *module = &harvests->total[KCOH_HARVEST_BY_MODULE];
 	const struct kcoh_ev_harvest *ev = &module->sum;
 	uint64_t rate;
-	json_t *o = json_pack("{s:o, s:o, s:o, s:o}", "count", number(kvm->count), "pages",
+	bool known = kcoh_harvests_rate(harvests, &rate);
+	json_t *o = json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(kvm->count), "pages",
 			      number(kvm->sum.pages), "ns", number(kvm->sum.ns),
-			      "dirty_pages_per_s",
-			      kcoh_harvests_rate(harvests, &rate) ? number(rate) : json_null());
+			      "dirty_pages_per_s", known ? number(rate) : json_null(),
+			      "dirty_bytes_per_s", known ? number(rate * page_size) : json_null());
 	json_t *cleaning = json_null();
 
 	if (module->count)
@@ -159,8 +161,7 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 	json_object_set_new(o, "strategy", json_string(kcoh_strategy_name(view->strategy)));
 	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));
 	json_object_set_new(o, "verdict", verdict);
-	if (facts->harvests)
-		json_object_set_new(o, "harvests", harvests_json(facts->harvests));
-	json_object_set_new(o, "exits", exits_json(facts->exits));
+	json_object_set_new(o, "harvests", harvests_json(facts->harvests, facts->page_size));
+	json_object_set_new(o, "exits", exits_json(facts->exits, facts->exit_rate));
 	return o;
 }

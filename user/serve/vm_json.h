@@ -16,7 +16,8 @@ struct kcoh_vm_facts {
 	const struct kcoh_vm_view *view;
 	const struct kcoh_core *core; /* for its vCPUs */
 	const uint64_t *exits; /* by class, KCOH_EXIT_CLASSES of them; NULL: not counted */
-	const struct kcoh_harvests *harvests; /* NULL: not known */
+	const struct kcoh_exit_rate *exit_rate;
+	const struct kcoh_harvests *harvests;
 	uint32_t page_size; /* bytes */
 };
 
