@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vmname.c - a VM's name and UUID, from QEMU's command line.
+ * vmname.c - a VM's name and UUID, from the command line of the process that runs it.
  *
  * QEMU takes `-name web-1`, `-name guest=web-1,debug-threads=on`, `-name web-1,process=x`, each with one or two
- * dashes. The text is a list of key=value; the first item may leave its key (`guest`) out, and a comma
- * inside a value is doubled: `-name guest=a,,b` names the VM `a,b`. A later -name replaces what it sets.
+ * dashes (and never as -name=web-1). The text is a list of key=value; the first item may leave its key (`guest`) out, and a
+ * comma inside a value is doubled: `-name guest=a,,b` names the VM `a,b`. A later -name replaces what it sets. The UUID comes
+ * by `-uuid` or by `-smbios type=1,uuid=…`, whichever is later. These rules are also tried on programs that nobody knows:
+ * QEMU goes by many names (kvm, qemu-kvm).
  *
- * It is read once, when the VM appears: QEMU does not change it. A VMM without such arguments
- * has no name here, and is called by its program and pid.
+ *   lkvm (kvmtool)      --name NAME, --name=NAME         crosvm       --name NAME, --name=NAME
+ *   cloud-hypervisor    --platform …,uuid=UUID,…         firecracker  --id NAME, --id=NAME
+ *
+ * It is read once, when the VM appears: none of them changes it. A VMM without such arguments has no name here, and is called
+ * by its program and pid. Limit: what QEMU reads from a file (-readconfig) is not seen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,44 +46,136 @@ static char *value_take(const char **at)
 	return value;
 }
 
-static bool key_is_guest(const char **at, bool first)
+/*
+ * The last value of `key` in a list, to be freed; NULL: there is none, or it is empty. `implied`: the first item may leave the
+ * key out.
+ */
+static char *list_get(const char *text, const char *key, bool implied)
 {
-	size_t key = strcspn(*at, ",=");
-	bool guest = key == 5 && !strncmp(*at, "guest", 5);
-
-	if ((*at)[key] != '=')
-		return first;
-	*at += key + 1;
-	return guest;
-}
-
-static int name_parse(const char *text, struct kcoh_vmname *name)
-{
-	bool first = true;
+	char *found = NULL;
 
 	while (*text) {
-		bool guest = key_is_guest(&text, first);
-		char *value = value_take(&text);
+		size_t len = strcspn(text, ",=");
+		bool match = len == strlen(key) && !strncmp(text, key, len);
+		char *value;
 
-		if (!value)
-			return -ENOMEM;
-		if (guest && *value) {
-			free(name->name);
-			name->name = value;
+		if (text[len] == '=')
+			text += len + 1;
+		else
+			match = implied;
+		value = value_take(&text);
+		if (match && value && *value) {
+			free(found);
+			found = value;
 		} else {
 			free(value);
 		}
-		first = false;
+		implied = false;
 	}
-	return 0;
+	return found;
 }
 
-static bool option_is(const char *arg, const char *option)
+static void name_set(struct kcoh_vmname *name, char *value)
 {
-	if (*arg != '-')
+	if (!value)
+		return;
+	free(name->name);
+	name->name = value;
+}
+
+static void uuid_set(struct kcoh_vmname *name, const char *value)
+{
+	if (value && kcoh_text_is_uuid(value))
+		snprintf(name->uuid, sizeof(name->uuid), "%s", value);
+}
+
+/* --- options of each program: what their values say ------------------------------------------------ */
+
+static void qemu_name(struct kcoh_vmname *name, const char *value)
+{
+	name_set(name, list_get(value, "guest", true));
+}
+
+static void qemu_smbios(struct kcoh_vmname *name, const char *value)
+{
+	char *type = list_get(value, "type", false), *uuid = list_get(value, "uuid", false);
+
+	if (type && !strcmp(type, "1"))
+		uuid_set(name, uuid);
+	free(type);
+	free(uuid);
+}
+
+static void plain_name(struct kcoh_vmname *name, const char *value)
+{
+	if (*value)
+		name_set(name, strdup(value));
+}
+
+static void list_uuid(struct kcoh_vmname *name, const char *value)
+{
+	char *uuid = list_get(value, "uuid", false);
+
+	uuid_set(name, uuid);
+	free(uuid);
+}
+
+struct option {
+	const char *option; /* without dashes */
+	void (*take)(struct kcoh_vmname *name, const char *value);
+};
+
+static const struct vmm {
+	const char *program; /* NULL: any other */
+	bool one_dash; /* -option is as good as --option, and --option=value is none */
+	struct option options[4];
+} vmms[] = {
+	{ "lkvm", false, { { "name", plain_name } } },
+	{ "kvmtool", false, { { "name", plain_name } } },
+	{ "crosvm", false, { { "name", plain_name } } },
+	{ "firecracker", false, { { "id", plain_name } } },
+	{ "cloud-hypervisor", false, { { "platform", list_uuid } } },
+	{ NULL, true, { { "name", qemu_name }, { "uuid", uuid_set }, { "smbios", qemu_smbios } } },
+};
+
+static const struct vmm *vmm_find(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+	const struct vmm *vmm = vmms;
+
+	while (vmm->program && strcmp(vmm->program, slash ? slash + 1 : program))
+		vmm++;
+	return vmm;
+}
+
+/* True if `arg` is this option; *ret_value is what follows a '=' in it, or NULL: the next argument. */
+static bool option_is(const struct vmm *vmm, const char *arg, const char *option,
+		      const char **ret_value)
+{
+	size_t len = strlen(option);
+
+	*ret_value = NULL;
+	if (*arg++ != '-')
 		return false;
-	arg += arg[1] == '-' ? 2 : 1;
-	return !strcmp(arg, option);
+	if (*arg == '-')
+		arg++;
+	else if (!vmm->one_dash)
+		return false;
+	if (strncmp(arg, option, len))
+		return false;
+	if (arg[len] == '=' && !vmm->one_dash)
+		*ret_value = arg + len + 1;
+	return !arg[len] || *ret_value;
+}
+
+static const struct option *option_find(const struct vmm *vmm, const char *arg,
+					const char **ret_value)
+{
+	const struct option *option = vmm->options;
+
+	while (option->option && !option_is(vmm, arg, option->option, ret_value))
+		option++;
+	return option->option ? option : NULL;
 }
 
 /* The argument after `arg`, NULL if it is the last. What is not ended by a NUL is no argument. */
@@ -90,33 +187,26 @@ static const char *arg_next(const char *arg, const char *end)
 											NULL;
 }
 
-int kcoh_vmname_parse(const char *cmdline, size_t len, struct kcoh_vmname *ret_name)
+void kcoh_vmname_parse(const char *cmdline, size_t len, struct kcoh_vmname *ret_name)
 {
 	const char *end = cmdline + len, *arg = cmdline, *value;
-	int err = 0;
+	const struct option *option;
+	const struct vmm *vmm;
 
 	*ret_name = (struct kcoh_vmname){ 0 };
 	if (!len || !memchr(cmdline, '\0', len))
-		return 0;
-	for (; arg && err == 0; arg = arg_next(arg, end)) {
-		bool name = option_is(arg, "name");
-
-		if (!name && !option_is(arg, "uuid"))
+		return;
+	vmm = vmm_find(cmdline);
+	while ((arg = arg_next(arg, end))) {
+		option = option_find(vmm, arg, &value);
+		if (!option)
 			continue;
-		value = arg_next(arg, end);
 		if (!value)
-			break;
-		if (name)
-			err = name_parse(value, ret_name);
-		else if (kcoh_text_is_uuid(value))
-			snprintf(ret_name->uuid, sizeof(ret_name->uuid), "%s", value);
-		arg = value;
+			value = arg = arg_next(arg, end);
+		if (!value)
+			return;
+		option->take(ret_name, value);
 	}
-	if (err < 0) {
-		free(ret_name->name);
-		ret_name->name = NULL;
-	}
-	return err;
 }
 
 static int file_read(int fd, char **ret_bytes, size_t *ret_len)
@@ -157,7 +247,7 @@ int kcoh_vmname_read(const char *proc, uint32_t pid, struct kcoh_vmname *ret_nam
 	close(fd);
 	if (err < 0)
 		return err;
-	err = kcoh_vmname_parse(bytes, len, ret_name);
+	kcoh_vmname_parse(bytes, len, ret_name);
 	free(bytes);
-	return err;
+	return 0;
 }

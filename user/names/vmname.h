@@ -15,8 +15,8 @@ struct kcoh_vmname {
 	char uuid[KCOH_UUID_LEN]; /* or empty */
 };
 
-/* Reads arguments that end in NUL, as /proc/PID/cmdline has them. 0 or -ENOMEM. */
-int kcoh_vmname_parse(const char *cmdline, size_t len, struct kcoh_vmname *ret_name);
+/* Reads arguments that end in NUL, as /proc/PID/cmdline has them. */
+void kcoh_vmname_parse(const char *cmdline, size_t len, struct kcoh_vmname *ret_name);
 
 /* The same of a process: `proc` is where procfs is. -ESRCH if there is no such process. */
 int kcoh_vmname_read(const char *proc, uint32_t pid, struct kcoh_vmname *ret_name);
