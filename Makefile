@@ -51,7 +51,7 @@ sysroot: setup
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 CPPFLAGS_ALL := -D_GNU_SOURCE -Iinclude -Iuser
 CFLAGS_ALL := -std=gnu11 -O2 -g $(WARN) -MMD -MP
-LIBS := -lbpf -lelf -lz -lsystemd -lmicrohttpd -ljansson -linih -lcurl
+LIBS := -lbpf -lelf -lz -lsystemd -lmicrohttpd -ljansson -linih -lcurl -lsqlite3
 
 PROGRAMS := kcohd kcoh
 LIB_SRC := $(filter-out $(foreach p,$(PROGRAMS),user/$(p)/%),$(sort $(wildcard user/*/*.c)))

@@ -33,6 +33,7 @@
 struct bench {
 	char dir[32];
 	char path[64];
+	char history[64]; /* a database that is not there until a test makes it */
 	struct sockaddr_in tcp; /* where it listens, too */
 	sd_event *event;
 	struct kcoh_listen *listen;
@@ -121,6 +122,7 @@ static inline void server_start(struct bench *bench)
 		.max_streams = 4,
 		.exits = exits,
 		.host = host,
+		.history = bench->history,
 		.module_release = release,
 		.ctx = bench,
 	};
@@ -145,6 +147,7 @@ static inline int set_up(void **state)
 	strcpy(bench->dir, "/tmp/kcoh-api-XXXXXX");
 	assert_non_null(mkdtemp(bench->dir));
 	snprintf(bench->path, sizeof(bench->path), "%s/sub/k.sock", bench->dir);
+	snprintf(bench->history, sizeof(bench->history), "%s/history.db", bench->dir);
 	bench->memory = malloc(kcoh_core_size(&bounds));
 	bench->core = kcoh_core_init(bench->memory, kcoh_core_size(&bounds), &bounds);
 	kcoh_roster_new(&bench->roster);

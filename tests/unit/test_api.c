@@ -3,6 +3,7 @@
  * The API: what each path answers, what it refuses and how, and who may have the socket.
  */
 #include "server.h"
+#include "store/store.h"
 
 static void health(void **state)
 {
@@ -26,6 +27,53 @@ static void metrics(void **state)
 					    "class=\"HVC64\"} 5\n"));
 	assert_non_null(strstr(answer.body, "kcoh_vm_tracked{vm=\"8\",name=\"twin\"} 0\n"));
 	assert_string_equal(answer.body + answer.len - 6, "# EOF\n");
+}
+
+static void history_add(struct bench *bench, uint64_t seconds, const char *name, const char *uuid,
+			const char *event)
+{
+	const struct kcoh_store_config config = { .path = bench->history };
+	struct kcoh_store_row row = { seconds * 1000000000 + 5, 3, name, uuid, "verdict", event };
+	struct kcoh_store *store;
+	char sentence[256];
+
+	assert_int_equal(kcoh_store_open(&config, &store, sentence, sizeof(sentence)), 0);
+	kcoh_store_add(store, &row);
+	kcoh_store_close(store);
+}
+
+static void expect_history(struct bench *bench, const char *path, const char *body)
+{
+	struct answer answer;
+
+	ask_with(bench, "GET", path, NULL, &answer);
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(answer.body, body);
+}
+
+static void history(void **state)
+{
+	struct bench *bench = *state;
+	char sentence[160];
+
+	snprintf(sentence, sizeof(sentence),
+		 "cannot read the history %s: unable to open database file", bench->history);
+	refused(bench, "/v1/history", 500, sentence);
+	history_add(bench, 100, "web-1", UUID, "{\"a\":1}");
+	history_add(bench, 200, "gone", NULL, "{\"a\":2}");
+	history_add(bench, 300, "old name", UUID, "{\"a\":3}");
+	expect_history(bench, "/v1/history", "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n");
+	expect_history(bench, "/v1/history?vm=gone", "{\"a\":2}\n");
+	expect_history(bench, "/v1/history?vm=pid:300", "{\"a\":1}\n{\"a\":3}\n");
+	expect_history(bench, "/v1/history?since=200&until=300&limit=1", "{\"a\":3}\n");
+	expect_history(bench, "/v1/history?until=100", "{\"a\":1}\n");
+	expect_history(bench, "/v1/history?since=301", "");
+	refused(bench, "/v1/history?since=-1", 400, "since=-1 is no number from 0 to 9223372036");
+	refused(bench, "/v1/history?until=99999999999", 400,
+		"until=99999999999 is no number from 0 to 9223372035");
+	refused(bench, "/v1/history?limit=100001", 400,
+		"limit=100001 is no number from 0 to 100000");
+	assert_int_equal(unlink(bench->history), 0);
 }
 
 static void by_tcp(struct bench *bench, const char *request, const char *status)
@@ -341,11 +389,10 @@ static void one_daemon_a_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(health),         TEST(socket_is_private), TEST(a_vm),
-		TEST(all_vms),        TEST(verdicts),          TEST(odd_name),
-		TEST(untracked),      TEST(refusals),          TEST(methods),
-		TEST(module_release), TEST(host_facts),        TEST(keep_alive),
-		TEST(garbage),        TEST(one_daemon_a_path), TEST(metrics),
+		TEST(health),         TEST(socket_is_private), TEST(a_vm),       TEST(all_vms),
+		TEST(verdicts),       TEST(odd_name),          TEST(untracked),  TEST(refusals),
+		TEST(methods),        TEST(module_release),    TEST(host_facts), TEST(keep_alive),
+		TEST(garbage),        TEST(one_daemon_a_path), TEST(metrics),    TEST(history),
 		TEST(tcp_only_reads), TEST(tcp_addresses),
 	};
 

@@ -54,6 +54,9 @@ static void built_in(void **state)
 	policy = kcoh_config_policy(config, "web-1");
 	assert_string_equal(kcoh_config_socket(config), KCOH_SOCKET);
 	assert_null(kcoh_config_listen(config));
+	assert_string_equal(kcoh_config_history(config), "/var/lib/kcoh/history.db");
+	assert_int_equal(kcoh_config_history_days(config), 90);
+	assert_int_equal(kcoh_config_history_mb(config), 256);
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_CLEAN);
 	assert_int_equal(policy.guard, KCOH_GUARD_WARN);
 	assert_int_equal(policy.arm_deadline_ms, 1000);
@@ -67,6 +70,9 @@ static void all_keys(void **state)
 					       "[kcohd]\n"
 					       "socket = /run/x/y.sock\n"
 					       "listen = [::1]:9754\n"
+					       "history = none\n"
+					       "history_days = 7\n"
+					       "history_mb = 0\n"
 					       "bpf_dir=/opt/bpf ; and another\n"
 					       "\n"
 					       "[defaults]\r\n"
@@ -80,6 +86,9 @@ static void all_keys(void **state)
 	(void)state;
 	assert_string_equal(kcoh_config_socket(config), "/run/x/y.sock");
 	assert_string_equal(kcoh_config_listen(config), "[::1]:9754");
+	assert_null(kcoh_config_history(config));
+	assert_int_equal(kcoh_config_history_days(config), 7);
+	assert_int_equal(kcoh_config_history_mb(config), 0);
 	assert_string_equal(kcoh_config_bpf_dir(config), "/opt/bpf");
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_OBSERVE);
 	assert_int_equal(policy.guard, KCOH_GUARD_ENFORCE);
@@ -127,8 +136,8 @@ static const struct {
 	const char *text;
 	const char *told; /* after the file's name */
 } mistakes[] = {
-	{ "[kcohd]\nsockte = /x\n",
-	  ":2: unknown key 'sockte' in [kcohd]; known are socket, listen, bpf_dir" },
+	{ "[kcohd]\nsockte = /x\n", ":2: unknown key 'sockte' in [kcohd]; known are socket, "
+				    "listen, bpf_dir, history, history_days, history_mb" },
 	{ "[defaults]\nqmp = /x\n",
 	  ":2: unknown key 'qmp' in [defaults]; known are strategy, guard, arm_deadline_ms" },
 	{ "\n\n[vmm a]\n",
@@ -149,6 +158,11 @@ static const struct {
 	{ "[defaults]\narm_deadline_ms = 1s\n", ":2: arm_deadline_ms must be" },
 	{ "[kcohd]\nsocket = kcohd.sock\n",
 	  ":2: socket must be an absolute path, not 'kcohd.sock'" },
+	{ "[kcohd]\nhistory = here.db\n",
+	  ":2: history must be an absolute path or none, not 'here.db'" },
+	{ "[kcohd]\nhistory_days = -1\n",
+	  ":2: history_days must be a number from 0 (no limit) to 1000000, not '-1'" },
+	{ "[kcohd]\nhistory_mb = 1000001\n", ":2: history_mb must be a number from 0" },
 	{ "[kcohd]\nlisten = 9754\n",
 	  ":2: listen must be ADDRESS:PORT like 127.0.0.1:9754, not '9754'" },
 	{ "[kcohd]\nlisten = localhost:9754\n", ":2: listen must be ADDRESS:PORT" },

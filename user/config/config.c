@@ -32,6 +32,10 @@
 #include "serve/tcp.h"
 #include "serve/version.h"
 
+#define HISTORY "/var/lib/kcoh/history.db"
+#define HISTORY_DAYS 90
+#define HISTORY_MB 256
+#define HISTORY_LIMIT_MAX 1000000
 #define ARM_DEADLINE_MS 1000
 #define ARM_DEADLINE_MAX_MS 60000
 #define LINE_BYTES 1024
@@ -53,6 +57,8 @@ struct section {
 struct kcoh_config {
 	char *socket;
 	char *listen;
+	char *history; /* empty: none */
+	uint32_t history_days, history_mb;
 	char *bpf_dir;
 	struct section defaults;
 	TAILQ_HEAD(, section) vms;
@@ -135,6 +141,27 @@ static int read_listen(struct parser *parser, const char *key, const char *value
 	return text_set(parser, &parser->config->listen, value);
 }
 
+static int read_history(struct parser *parser, const char *key, const char *value)
+{
+	if (!strcmp(value, "none"))
+		value = "";
+	else if (*value != '/')
+		return fail(parser, "%s must be an absolute path or none, not '%s'", key, value);
+	return text_set(parser, &parser->config->history, value);
+}
+
+static int read_history_limit(struct parser *parser, const char *key, const char *value)
+{
+	struct kcoh_config *config = parser->config;
+	uint32_t number;
+
+	if (kcoh_text_u32(value, &number) < 0 || number > HISTORY_LIMIT_MAX)
+		return fail(parser, "%s must be a number from 0 (no limit) to %d, not '%s'", key,
+			    HISTORY_LIMIT_MAX, value);
+	*(!strcmp(key, "history_mb") ? &config->history_mb : &config->history_days) = number;
+	return 1;
+}
+
 static int read_bpf_dir(struct parser *parser, const char *key, const char *value)
 {
 	if (*value != '/')
@@ -202,6 +229,9 @@ static const struct key {
 	{ "socket", AT(IN_KCOHD), read_socket },
 	{ "listen", AT(IN_KCOHD), read_listen },
 	{ "bpf_dir", AT(IN_KCOHD), read_bpf_dir },
+	{ "history", AT(IN_KCOHD), read_history },
+	{ "history_days", AT(IN_KCOHD), read_history_limit },
+	{ "history_mb", AT(IN_KCOHD), read_history_limit },
 	{ "strategy", AT(IN_DEFAULTS) | AT(IN_VM), read_strategy },
 	{ "guard", AT(IN_DEFAULTS) | AT(IN_VM), read_guard },
 	{ "arm_deadline_ms", AT(IN_DEFAULTS) | AT(IN_VM), read_arm_deadline },
@@ -353,7 +383,10 @@ int kcoh_config_new(struct kcoh_config **ret_config)
 	};
 	config->socket = strdup(KCOH_SOCKET);
 	config->bpf_dir = strdup(KCOH_BPF_DIR);
-	if (!config->socket || !config->bpf_dir) {
+	config->history = strdup(HISTORY);
+	config->history_days = HISTORY_DAYS;
+	config->history_mb = HISTORY_MB;
+	if (!config->socket || !config->bpf_dir || !config->history) {
 		kcoh_config_free(config);
 		return -ENOMEM;
 	}
@@ -416,6 +449,7 @@ void kcoh_config_free(struct kcoh_config *config)
 	}
 	free(config->socket);
 	free(config->listen);
+	free(config->history);
 	free(config->bpf_dir);
 	free(config);
 }
@@ -423,6 +457,21 @@ void kcoh_config_free(struct kcoh_config *config)
 const char *kcoh_config_socket(const struct kcoh_config *config)
 {
 	return config->socket;
+}
+
+const char *kcoh_config_history(const struct kcoh_config *config)
+{
+	return *config->history ? config->history : NULL;
+}
+
+uint32_t kcoh_config_history_days(const struct kcoh_config *config)
+{
+	return config->history_days;
+}
+
+uint32_t kcoh_config_history_mb(const struct kcoh_config *config)
+{
+	return config->history_mb;
 }
 
 const char *kcoh_config_listen(const struct kcoh_config *config)

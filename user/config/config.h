@@ -34,6 +34,10 @@ int kcoh_config_new(struct kcoh_config **ret_config);
 int kcoh_config_load(const char *path, struct kcoh_config **ret_config, char *err, size_t err_len);
 void kcoh_config_free(struct kcoh_config *config);
 
+/* The history's database, or NULL: none is kept; how many days and MB of it (0: no limit). */
+const char *kcoh_config_history(const struct kcoh_config *config);
+uint32_t kcoh_config_history_days(const struct kcoh_config *config);
+uint32_t kcoh_config_history_mb(const struct kcoh_config *config);
 const char *kcoh_config_listen(const struct kcoh_config *config); /* TCP address, or NULL */
 const char *kcoh_config_socket(const struct kcoh_config *config);
 const char *kcoh_config_bpf_dir(const struct kcoh_config *config);

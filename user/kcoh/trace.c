@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "kcoh/client.h"
+#include "kcoh/event_print.h"
 #include "kcoh/filter.h"
 #include "kcoh/paint.h"
 
@@ -115,16 +116,16 @@ static void value_print(const json_t *value)
 		putchar('0');
 }
 
-/* The local time of day of an ISO 8601 time in UTC, with its microseconds. */
-static void time_print(const char *time)
+/* The local time of an ISO 8601 time in UTC, with its microseconds. */
+static void time_print(const char *time, bool with_date)
 {
 	struct tm tm = { 0 };
 	const char *fraction = strptime(time, "%Y-%m-%dT%H:%M:%S", &tm);
 	time_t seconds = timegm(&tm);
-	char text[16];
+	char text[32];
 
 	if (!fraction || !localtime_r(&seconds, &tm) ||
-	    !strftime(text, sizeof(text), "%H:%M:%S", &tm))
+	    !strftime(text, sizeof(text), with_date ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm))
 		return;
 	printf("%s%s%.7s%s ", paint(PAINT_DIM), text, fraction, paint(PAINT_PLAIN));
 }
@@ -213,11 +214,11 @@ static void result_print(const json_t *event, const struct style *style)
 		printf(": %s", sentence);
 }
 
-static void event_print(const json_t *event)
+void event_print(const json_t *event, bool with_date)
 {
 	const struct style *style = style_find(text_of(event, "type"));
 
-	time_print(text_of(event, "time"));
+	time_print(text_of(event, "time"), with_date);
 	subject_print(event);
 	args_print(event, style);
 	result_print(event, style);
@@ -235,7 +236,7 @@ static bool on_line(void *ctx, const char *text, size_t len)
 		fwrite(text, 1, len, stdout);
 		putchar('\n');
 	} else if (wanted) {
-		event_print(event);
+		event_print(event, false);
 	}
 	json_decref(event);
 	if (!wanted)

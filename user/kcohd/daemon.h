@@ -18,6 +18,7 @@
 #include "relay/relay.h"
 #include "serve/listen.h"
 #include "serve/serve.h"
+#include "store/store.h"
 
 struct cancel_job;
 
@@ -30,6 +31,15 @@ struct module {
 	struct kcoh_hello hello;
 	uint64_t released_until_ns; /* somebody wants to unload it: hands off until then */
 	char told[256]; /* the last complaint, which is not repeated */
+};
+
+/* What is kept for months. */
+struct history {
+	struct kcoh_store *store; /* NULL: none, or it could not be opened */
+	uint64_t tried_ns; /* when it was last tried to */
+	uint64_t next_seq; /* of the log: not yet looked at */
+	uint64_t lost; /* as told last */
+	bool failing;
 };
 
 struct daemon {
@@ -45,6 +55,7 @@ struct daemon {
 	struct kcoh_feed *feed;
 	int feed_error; /* what it said last */
 	struct module module;
+	struct history history;
 	uint32_t host_features; /* as the core was told last */
 	uint32_t page_size; /* bytes */
 	bool pkvm; /* the host was started as a protected one */
@@ -71,6 +82,8 @@ int loop_up(struct daemon *daemon); /* loop.c */
 void loop_down(struct daemon *daemon);
 int state_up(struct daemon *daemon); /* state.c: core, names, log */
 void state_down(struct daemon *daemon);
+int history_up(struct daemon *daemon); /* history.c */
+void history_down(struct daemon *daemon);
 int feed_up(struct daemon *daemon);
 void feed_down(struct daemon *daemon);
 int module_up(struct daemon *daemon); /* module.c */

@@ -159,6 +159,7 @@ int serve_up(struct daemon *daemon)
 		.exits = exits,
 		.host = host_json,
 		.metrics = metrics,
+		.history = kcoh_config_history(daemon->config),
 		.module_release = release,
 		.ctx = daemon,
 	};

@@ -18,8 +18,8 @@
 #include "serve/internal.h"
 #include "serve/vm_json.h"
 
-static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
-				   const char *type, char *text, const char *allow)
+enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
+			    const char *type, char *text, const char *allow)
 {
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
@@ -225,6 +225,13 @@ static enum MHD_Result get_events(struct kcoh_serve *serve, struct MHD_Connectio
 	return stream_answer(serve, connection);
 }
 
+static enum MHD_Result get_history(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				   const char *rest)
+{
+	(void)rest;
+	return history_answer(serve, connection);
+}
+
 /*
  * Group kcoh may read; acting needs root. The kernel says who is at the other end of a Unix socket; of a TCP connection it
  * says nobody (uid -1), so over TCP nothing can be done.
@@ -266,13 +273,10 @@ static const struct route {
 	enum MHD_Result (*answer)(struct kcoh_serve *serve, struct MHD_Connection *connection,
 				  const char *rest);
 } routes[] = {
-	{ "GET", "/healthz", get_health },
-	{ "GET", "/metrics", get_metrics },
-	{ "GET", "/v1/events", get_events },
-	{ "GET", "/v1/host", get_host },
-	{ "GET", "/v1/vms", get_vms },
-	{ "GET", "/v1/vms/", get_vm },
-	{ "POST", "/v1/module/release", post_release },
+	{ "GET", "/healthz", get_health },   { "GET", "/metrics", get_metrics },
+	{ "GET", "/v1/events", get_events }, { "GET", "/v1/history", get_history },
+	{ "GET", "/v1/host", get_host },     { "GET", "/v1/vms", get_vms },
+	{ "GET", "/v1/vms/", get_vm },       { "POST", "/v1/module/release", post_release },
 };
 
 /* A HEAD is a GET whose body libmicrohttpd keeps to itself. */

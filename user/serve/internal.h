@@ -39,6 +39,13 @@ unsigned int vm_select(struct kcoh_serve *serve, struct MHD_Connection *connecti
 		       const char *selector, struct kcoh_roster_vm **ret_vm,
 		       enum MHD_Result *ret_answered);
 
+/* Sends `text`, which it frees; `allow` is the value of an Allow header, or NULL. */
+enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
+			    const char *type, char *text, const char *allow);
+
+/* history.c: GET /v1/history. */
+enum MHD_Result history_answer(struct kcoh_serve *serve, struct MHD_Connection *connection);
+
 /* stream.c: GET /v1/events. */
 enum MHD_Result stream_answer(struct kcoh_serve *serve, struct MHD_Connection *connection);
 void streams_wake(struct kcoh_serve *serve);

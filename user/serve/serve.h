@@ -25,6 +25,7 @@ struct kcoh_serve_config {
 	const struct kcoh_core *core;
 	struct kcoh_log *log; /* the server takes its notification */
 	uint32_t page_size; /* bytes */
+	const char *history; /* path of the store's database, or NULL: none is kept */
 	unsigned int max_streams; /* of events at a time; 0: 64 */
 	/* Exit counters by class: 0, or a negative errno if there are none. May be NULL. */
 	int (*exits)(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES]);
