@@ -14,6 +14,7 @@
 
 #include "kcoh/client.h"
 #include "kcoh/event_print.h"
+#include "kcoh/filter.h"
 #include "store/store.h"
 
 #define NS 1000000000ull
@@ -49,25 +50,6 @@ static bool on_row(void *ctx, const char *event)
 	return on_line(ctx, event, strlen(event));
 }
 
-/* 45s, 30m, 2h, 7d: so long ago. */
-static bool ago_read(const char *text, long long *ret_time)
-{
-	static const struct {
-		char letter;
-		long seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	char *end;
-	unsigned long number = strtoul(text, &end, 10);
-
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (end != text && end[0] == units[i].letter && !end[1] && number < 100000) {
-			*ret_time = time(NULL) - (long long)number * units[i].seconds;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* 2026-01-02, 2026-01-02 03:04, 2026-01-02 03:04:05, also with a T between: local time. */
 static bool moment_read(const char *text, long long *ret_time)
 {
@@ -91,8 +73,11 @@ static bool moment_read(const char *text, long long *ret_time)
 static void when_read(struct argp_state *state, const char *name, const char *text,
 		      long long *ret_time)
 {
-	if (*text < '0' || *text > '@' ||
-	    (!ago_read(text, ret_time) && !moment_read(text, ret_time)))
+	uint64_t ago_ns;
+
+	if (filter_duration(text, &ago_ns) == 0)
+		*ret_time = time(NULL) - (long long)(ago_ns / NS);
+	else if (!moment_read(text, ret_time))
 		usage_error(state, "--%s takes a time like 2h, 7d or '2026-01-02 03:04', not '%s'",
 			    name, text);
 }
