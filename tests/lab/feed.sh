@@ -14,7 +14,7 @@ feed_start() { # feed_start [OPTION…]
 	: >"$LOG"
 	"$LAB/kcoh-feed" "$@" >>"$LOG" 2>&1 &
 	FEED_PID=$!
-	wait_for 40 grep -q '^feed scan' "$LOG" || give_up "the feed starts" "$(<"$LOG")"
+	wait_for $((2 * KCOHD_WAIT)) grep -q '^feed scan' "$LOG" || give_up "the feed starts" "$(<"$LOG")"
 }
 
 feed_stop() {
