@@ -44,19 +44,19 @@ static const struct {
 	bool right;
 	bool wide; /* with --wide only */
 } columns[COLUMNS] = {
-	[ID] = { "ID", true },
-	[NAME] = { "NAME", false },
+	[ID] = { "ID", true, false },
+	[NAME] = { "NAME", false, false },
 	[UUID] = { "UUID", false, true },
-	[PID] = { "PID", true },
-	[VCPUS] = { "VCPUS", false },
-	[RAM] = { "RAM", true },
-	[EPOCH] = { "EPOCH", true },
+	[PID] = { "PID", true, false },
+	[VCPUS] = { "VCPUS", false, false },
+	[RAM] = { "RAM", true, false },
+	[EPOCH] = { "EPOCH", true, false },
 	[DIRTY] = { "DIRTY/S", true, true },
-	[WINDOW] = { "WINDOW", false },
-	[VERDICT] = { "VERDICT", false },
-	[REASON] = { "REASON", false },
+	[WINDOW] = { "WINDOW", false, false },
+	[VERDICT] = { "VERDICT", false, false },
+	[REASON] = { "REASON", false, false },
 	[EXITS] = { "EXITS", true, true },
-	[EXIT_RATE] = { "EXITS/S", true },
+	[EXIT_RATE] = { "EXITS/S", true, false },
 };
 
 struct row {
