@@ -125,6 +125,7 @@ kmod-fail: setup
 -include tests/witness/witness.mk
 -include tests/bench/bench.mk
 -include tests/metrics/metrics.mk
+-include tests/sim/sim.mk
 
 # --- tests ------------------------------------------------------------------------------------------------
 

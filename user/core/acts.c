@@ -5,7 +5,9 @@
  *   CANCEL  a veto stands while a migration is on: RAM is logged (epoch), or the phase is setup,
  *           active or pre-switchover. Once for such a span; again when another epoch begins in
  *           it, or when the phase changes to one of these three after a cancel that was said to
- *           have worked. A failed one (or one unanswered for 10 s) is tried again, 1 s apart, 3
+ *           have worked, or logging of a slot is switched on: the end of the migration that it
+ *           hit may have been lost. A failed one (or one unanswered for 10 s, or one that was
+ *           carried out, and 10 s later the migration goes on) is tried again, 1 s apart, 3
  *           times, and then given up, with an alert.
  *   ALERT   a verdict becomes veto. Not again within 60 s for the same reason, unless a migration
  *           began since: a guest that toggles in a loop is one piece of news. Also beside a
@@ -95,6 +97,12 @@ static void cancel_failed(struct kcoh_core *core, struct vm *vm)
 		alert(core, vm);
 }
 
+static void cancel_done(struct kcoh_core *core, struct vm *vm)
+{
+	vm->acts.cancel = CANCEL_DONE;
+	vm->acts.next_ns = after_ns(core->now_ns, CANCEL_LIMIT_NS);
+}
+
 static void cancel_due(struct kcoh_core *core, struct vm *vm)
 {
 	vm->acts.dry = is_dry(&vm->policy);
@@ -103,11 +111,22 @@ static void cancel_due(struct kcoh_core *core, struct vm *vm)
 		alert(core, vm);
 }
 
+/* No answer, or it was carried out and what it was to end goes on. */
+static bool is_overdue(const struct kcoh_core *core, const struct vm *vm)
+{
+	const struct acts *acts = &vm->acts;
+
+	if (core->now_ns < acts->next_ns)
+		return false;
+	return acts->cancel == CANCEL_SENT ||
+	       (acts->cancel == CANCEL_DONE && !acts->dry && acts->migrating && is_vetoed(vm));
+}
+
 static void weigh_cancel(struct kcoh_core *core, struct vm *vm)
 {
 	struct acts *acts = &vm->acts;
 
-	if (acts->cancel == CANCEL_SENT && core->now_ns >= acts->next_ns)
+	if (is_overdue(core, vm))
 		cancel_failed(core, vm);
 	if (acts->cancel == CANCEL_DONE && acts->dry && !is_dry(&vm->policy))
 		acts->cancel = CANCEL_IDLE;
@@ -178,7 +197,7 @@ void kcoh_acts_done(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_
 	if (ev->result)
 		cancel_failed(core, vm);
 	else
-		acts->cancel = CANCEL_DONE;
+		cancel_done(core, vm);
 }
 
 static size_t emit_vm(struct kcoh_core *core, struct vm *vm, struct kcoh_act *acts)

@@ -4,7 +4,8 @@
  *
  * An epoch is on while most of the writable RAM is logged (kcoh_epoch_covers_ram). It begins and
  * ends only when the sum of logged pages changes (or when the module says that it began): memory
- * that is plugged in during a migration does not end the epoch.
+ * that is plugged in during a migration does not end the epoch. What was judged while records were
+ * lost is judged again when a scan has read the slots.
  *
  * In an epoch the module traps SCTLR_EL1 writes of each vCPU. Until that is so, nothing is
  * claimed: every vCPU that is not off owes an exact record (source TRAP) from the epoch's start
@@ -83,6 +84,7 @@ static void begin(struct kcoh_core *core, struct vm *vm, bool late)
 		.count = vm->epoch.count + 1,
 		.classes = vm->open,
 		.on = true,
+		.doubtful = !vm->known,
 		.unclean = late || !(core->host & KCOH_HOST_CLEAN),
 	};
 	vm->judged_pages = vm->logged_pages;
@@ -106,10 +108,18 @@ static bool covers_ram(const struct vm *vm)
 	return kcoh_epoch_covers_ram(vm->logged_pages, vm->ram_pages);
 }
 
+/* What was judged while slots were unknown: a framebuffer that is logged may have looked like all of the RAM. */
+static bool is_doubtful(const struct vm *vm)
+{
+	return vm->epoch.on ? vm->epoch.doubtful : vm->blind & BLIND_LOST;
+}
+
 /* After a change of slots. `late`: it was not seen when it happened. */
 void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late)
 {
-	if (vm->logged_pages == vm->judged_pages || (vm->blind & BLIND_SYNC))
+	if (vm->blind & BLIND_SYNC)
+		return;
+	if (vm->logged_pages == vm->judged_pages && !(late && is_doubtful(vm)))
 		return;
 	vm->judged_pages = vm->logged_pages;
 	if (covers_ram(vm) == vm->epoch.on)

@@ -153,6 +153,8 @@ void kcoh_slot_changed(struct kcoh_core *core, struct vm *vm, const struct kcoh_
 		return;
 	}
 	slot_apply(core, vm, ev, slot);
+	if (ev->change == KCOH_SLOT_FLAGS && ev->flags & ~ev->old_flags & KCOH_SLOT_LOG_DIRTY)
+		kcoh_acts_epoch(vm);
 	if (!(found && core->sync.on))
 		kcoh_epoch_judge(core, vm, found);
 }

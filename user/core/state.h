@@ -49,7 +49,8 @@ struct vcpu {
 	uint32_t scan; /* the last scan in which it was seen */
 	uint8_t state; /* enum kcoh_cache_state */
 	uint8_t source; /* enum kcoh_source */
-	uint8_t known;
+	uint8_t known : 1;
+	uint8_t passed : 3; /* 1 + the last sample that was not taken, since it is trapped; 0: none */
 	uint8_t arm; /* ARM_* */
 };
 
@@ -84,6 +85,7 @@ struct epoch {
 	uint32_t classes; /* window classes that were open at some moment of it */
 	bool on;
 	bool unclean; /* the module did not clean from its start, or nobody watched whether it did */
+	bool doubtful; /* it began while not all slots were known */
 	bool reported; /* the module has shown that it acts on this VM in this epoch */
 };
 
@@ -115,6 +117,7 @@ struct vm {
 	uint32_t born; /* the last scan begun when it was first heard of */
 	uint32_t found; /* the last scan that found slots of it */
 	uint32_t missed; /* complete scans in a row that did not see it */
+	uint32_t suspect; /* the scan during which its records contradicted each other */
 	uint64_t found_first; /* generation of the first slot found in that scan */
 	uint64_t found_newest; /* the highest generation of one */
 	uint32_t slots;

@@ -7,7 +7,8 @@
  * RESCAN is asked for. The scan reads again which VMs, slots and vCPU states there are; when it
  * is complete and nothing was lost since it began:
  *
- * - slots that it did not find are dropped, vCPUs that it did not read are unknown;
+ * - slots that it did not find are dropped, vCPUs that it did not read are unknown (if something was
+ *   lost meanwhile, a slot that it did not find may be there all the same, and stays);
  * - a VM outside an epoch sees again;
  * - a VM inside one stays blind until the epoch ends: a window of it may have been missed, and
  *   the state of a vCPU that runs cannot be read from outside;
@@ -67,10 +68,15 @@ void kcoh_sync_lost(struct kcoh_core *core, uint32_t records)
 	kcoh_vms_settle(core);
 }
 
-/* What is known of this VM contradicts itself: as if records of it had been lost. */
+/*
+ * What is known of this VM contradicts itself: as if records of it had been lost, and of no other. A
+ * scan that is on may have passed it already, so that only the next one counts.
+ */
 void kcoh_sync_suspect(struct kcoh_core *core, struct vm *vm)
 {
-	note_loss(core);
+	core->sync.wanted = true;
+	core->sync.why = KCOH_RSN_EVENTS_LOST;
+	vm->suspect = core->sync.on ? core->sync.scan : 0;
 	blind_vm(core, vm);
 }
 
@@ -93,11 +99,16 @@ static void adopt(struct kcoh_core *core, struct vm *vm)
 	if (!slots_were_read(core, vm))
 		return;
 	vm->blind &= ~BLIND_SYNC;
-	kcoh_slots_drop_unseen(core, vm);
+	if (core->sync.losses == core->sync.losses_at_begin && vm->suspect != core->sync.scan)
+		vm->known = true;
+	if (vm->known)
+		kcoh_slots_drop_unseen(core, vm);
+	else
+		vm->blind |= BLIND_LOST; /* met while records were lost: some may be of its slots */
 	if (vm->blind & BLIND_LOST)
 		kcoh_vcpus_forget_unseen(core, vm);
-	vm->known = core->sync.losses == core->sync.losses_at_begin;
 	kcoh_epoch_judge(core, vm, true);
+	vm->epoch.doubtful &= !vm->known;
 	if (vm->known && !vm->epoch.on)
 		vm->blind &= ~BLIND_LOST;
 }

@@ -14,7 +14,9 @@
  *   any other sample             changes nothing
  *
  * A vCPU stays trapped until the module gives its trap back (DISARM), a reset takes it (RESET),
- * or records were lost.
+ * records were lost, or the module is gone. In the last two cases the trap may have ended some time
+ * ago; a sample that was not taken since its last record is then the best that is known, and nobody
+ * will send it again.
  *
  * A toggle says what was before it. If that is not what was known, an edge was not seen (expected
  * of samples): the state `was` is taken first, for an instant, so that the window it means is
@@ -61,6 +63,7 @@ static void set_state(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, 
 		vcpu->since_ns = core->now_ns;
 	}
 	vcpu->sctlr = sctlr;
+	vcpu->passed = 0;
 	kcoh_windows_refresh(core, vm);
 }
 
@@ -85,10 +88,13 @@ void kcoh_vcpu_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_
 	if (!vcpu)
 		return;
 	started = vcpu->state == KCOH_OFF && ev->state != KCOH_OFF;
-	if (vcpu->source != KCOH_SRC_TRAP || is_exact(ev->source))
+	if (vcpu->source != KCOH_SRC_TRAP || is_exact(ev->source)) {
 		vcpu->source = ev->source;
-	else if (!sample_counts(core, vcpu, ev->state))
+	} else if (!sample_counts(core, vcpu, ev->state)) {
+		if (ev->state != KCOH_UNKNOWN)
+			vcpu->passed = (uint8_t)((1 + ev->state) & 7);
 		return;
+	}
 	set_state(core, vm, vcpu, ev->state, ev->sctlr);
 	kcoh_epoch_vcpu(core, vm, vcpu, started);
 }
@@ -122,6 +128,13 @@ void kcoh_vcpu_reset(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev
 	kcoh_epoch_vcpu(core, vm, vcpu, runs);
 }
 
+static void demote(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu)
+{
+	vcpu->source = KCOH_SRC_SAMPLE;
+	if (vcpu->passed)
+		set_state(core, vm, vcpu, (uint8_t)(vcpu->passed - 1), 0);
+}
+
 void kcoh_vcpus_demote(struct kcoh_core *core, struct vm *vm)
 {
 	struct vcpu *vcpus = kcoh_vcpus_of(core, vm);
@@ -129,7 +142,7 @@ void kcoh_vcpus_demote(struct kcoh_core *core, struct vm *vm)
 
 	for (i = 0; i < vm->vcpu_top; i++)
 		if (vcpus[i].source == KCOH_SRC_TRAP)
-			vcpus[i].source = KCOH_SRC_SAMPLE;
+			demote(core, vm, &vcpus[i]);
 }
 
 /* After a loss, a vCPU that the scan did not read is as good as anything. */

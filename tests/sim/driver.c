@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * driver.c - drives the real core, and copies what it says into the simulator's own words.
+ *
+ * The core's memory is filled with rubbish before each life, so that nothing of an earlier run can be relied upon.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+#include "driver.h"
+
+_Static_assert(SEEN_ALLOW == (int)KCOH_VERDICT_ALLOW && SEEN_REPAIR == (int)KCOH_VERDICT_REPAIR &&
+		       SEEN_WAIT == (int)KCOH_VERDICT_WAIT && SEEN_VETO == (int)KCOH_VERDICT_VETO,
+	       "the simulator's words are the core's");
+
+static const struct kcoh_core_config config = { .max_vms = 4, .max_vcpus = 4, .max_slots = 8 };
+
+struct driver {
+	struct kcoh_core *core;
+	void *memory;
+	size_t size;
+};
+
+struct driver *driver_new(void)
+{
+	struct driver *driver = calloc(1, sizeof(*driver));
+
+	if (!driver)
+		abort();
+	driver->size = kcoh_core_size(&config);
+	driver->memory = malloc(driver->size);
+	if (!driver->memory)
+		abort();
+	driver_restart(driver);
+	return driver;
+}
+
+void driver_free(struct driver *driver)
+{
+	free(driver->memory);
+	free(driver);
+}
+
+void driver_restart(struct driver *driver)
+{
+	memset(driver->memory, 0xa5, driver->size);
+	driver->core = kcoh_core_init(driver->memory, driver->size, &config);
+	if (!driver->core)
+		abort();
+}
+
+int driver_step(struct driver *driver, const union kcoh_ev *ev, struct seen_act *acts)
+{
+	struct kcoh_act out[KCOH_CORE_MAX_ACTS];
+	int n = kcoh_core_step(driver->core, &ev->hdr, sizeof(*ev), out, KCOH_CORE_MAX_ACTS);
+
+	_Static_assert(SEEN_ACTS >= KCOH_CORE_MAX_ACTS, "acts fit");
+	for (int i = 0; i < n; i++)
+		acts[i] = (struct seen_act){ .type = out[i].type,
+					     .vm = out[i].vm,
+					     .reason = out[i].reason,
+					     .dry = out[i].dry };
+	return n;
+}
+
+struct seen driver_look(const struct driver *driver, uint32_t vm)
+{
+	struct kcoh_vm_view view;
+
+	if (kcoh_core_vm(driver->core, vm, &view) < 0)
+		return (struct seen){ 0 };
+	return (struct seen){ .known = true,
+			      .in_epoch = view.in_epoch,
+			      .untracked = !view.tracked,
+			      .kind = (uint8_t)view.verdict.kind,
+			      .reason = view.verdict.reason,
+			      .until_ns = view.verdict.until_ns,
+			      .slots = view.slots,
+			      .ram_pages = view.ram_pages,
+			      .logged_pages = view.logged_pages };
+}
+
+const char *driver_verdict_name(uint32_t kind)
+{
+	return kcoh_verdict_name(kind);
+}
+
+const char *driver_reason_name(uint32_t reason)
+{
+	return kcoh_reason_name(reason);
+}
+
+const char *driver_act_name(uint32_t act)
+{
+	return kcoh_act_name(act);
+}
+
+const char *driver_record_name(uint32_t type)
+{
+	return kcoh_ev_name(type);
+}

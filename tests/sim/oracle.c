@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * oracle.c - what must hold, whatever happens, and nothing of user/core in it.
+ *
+ * 1. What a verdict promises of a migration that completes (PROBLEM.md's table):
+ *
+ *    hardware-coherent, cleaning   no stale byte (P3), whatever the guest did
+ *    not-yet-cleaning              none that was written with the MMU off since the epoch began (P6); older windows
+ *                                  and Non-cacheable mappings (P6b, P6d) it says may matter
+ *    veto, wait                    nothing; but under `enforce`, with a way to cancel that works, a vetoed migration does
+ *                                  not complete at all
+ *    any, under `observe`          nothing
+ *
+ *    Records take time. A window whose record was on its way at the completion must have become a veto by the time that all is
+ *    told. A daemon that was down then promised nothing; one that was started in mid-epoch knows that it is late.
+ * 2. A veto has a live reason: a short account of what the core was told (and never of what the world knows better) says
+ *    whether the reason that it gives can be true. So with caches always on, or S2FWB, there is none.
+ *    And where windows, losses or a late start were told, there is no plain `allow`.
+ * 3. Each wait has a deadline, and ends by it.
+ * 4. When all is told, the core's picture of slots and epochs is the world's, unless records were lost.
+ * 5. Acts follow verdicts: no cancel without a veto, none that is carried out under `warn`.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "oracle.h"
+
+#define MAX_IDS 64
+#define CANCEL_GRACE_NS (1500 * MS)
+#define READING_NS (12 * SEC) /* for so long a VM that was met late may get no acts */
+#define MODULE_GRACE_NS (3 * SEC) /* a module that changed is noticed once a second */
+
+/* What the core was told of a VM. */
+struct account {
+	bool known;
+	bool unread; /* it was met late, and no scan has read it since */
+	bool lost; /* records were lost, and the loss may still matter */
+	bool lost_surely; /* … and does */
+	bool read; /* a scan read it, and nothing was lost since that began */
+	bool synced; /* nothing was lost since its birth, or since a scan read it */
+	bool doubt; /* what was told contradicted itself while the scan that is on was on */
+	bool found; /* by the scan that is on */
+	bool found_epoch;
+	bool epoch, earlier, late, arm, unclean; /* of the epoch: what may spoil it */
+	bool late_surely; /* … and does */
+	bool promised; /* EPOCH start was told */
+	bool stale; /* a completed migration took stale bytes: a veto is due */
+	uint8_t state[MAX_VCPUS]; /* told last */
+	uint64_t epoch_ns;
+	uint64_t stale_ns; /* when the guest wrote them */
+	uint64_t veto_ns; /* the last moment at which the verdict was veto */
+	uint64_t vetoed_since_ns; /* without a break; 0: it is not */
+	uint64_t wait_since_ns;
+	uint64_t cancel_failed_ns;
+	bool cancel_failed;
+	bool enforced; /* guard = enforce, and a way to cancel */
+	struct seen seen;
+};
+
+struct oracle {
+	struct account account[MAX_IDS];
+	uint32_t host; /* features, as told */
+	bool scanning;
+	uint64_t losses, losses_at_scan;
+	uint64_t up_ns;
+	uint64_t module_ns; /* when the module changed last */
+	bool module_unnoticed; /* … and no HOST record was made since */
+	uint64_t core_ns; /* the newest time in a record */
+};
+
+struct oracle *oracle_new(void)
+{
+	struct oracle *oracle = calloc(1, sizeof(*oracle));
+
+	if (!oracle)
+		abort();
+	return oracle;
+}
+
+void oracle_free(struct oracle *oracle)
+{
+	free(oracle);
+}
+
+__attribute__((format(printf, 3, 4))) static void violated(struct world *world, const char *what,
+							   const char *format, ...)
+{
+	va_list args;
+
+	if (world->violation)
+		return;
+	world->violation = what;
+	va_start(args, format);
+	vsnprintf(world->why, sizeof(world->why), format, args);
+	va_end(args);
+	say(world, "VIOLATION %s: %s", what, world->why);
+}
+
+static struct account *account_of(struct world *world, uint32_t vm)
+{
+	return &world->oracle->account[vm % MAX_IDS];
+}
+
+void oracle_begin(struct world *world)
+{
+	memset(world->oracle, 0, sizeof(*world->oracle));
+}
+
+void oracle_down(struct world *world)
+{
+	memset(world->oracle->account, 0, sizeof(world->oracle->account));
+}
+
+void oracle_restarted(struct world *world)
+{
+	uint64_t module_ns = world->oracle->module_ns;
+
+	oracle_begin(world);
+	world->oracle->module_ns = module_ns;
+	world->oracle->up_ns = world->now_ns;
+}
+
+void oracle_gone(struct world *world, uint32_t vm)
+{
+	memset(account_of(world, vm), 0, sizeof(struct account));
+}
+
+void oracle_lost(struct world *world)
+{
+	(void)world; /* it matters when the core hears of it */
+}
+
+void oracle_arm_trouble(struct world *world, const struct vm *vm)
+{
+	account_of(world, vm->id)->arm = true;
+}
+
+void oracle_module_changed(struct world *world)
+{
+	world->oracle->module_ns = world->now_ns;
+	world->oracle->module_unnoticed = true;
+}
+
+void oracle_cancel_failed(struct world *world, const struct vm *vm)
+{
+	account_of(world, vm->id)->cancel_failed = true;
+}
+
+/* --- what was told ---------------------------------------------------------------------------------------- */
+
+static bool is_open(const struct account *account)
+{
+	for (uint32_t i = 0; i < MAX_VCPUS; i++) {
+		if (account->state[i] == KCOH_UNCACHED || account->state[i] == KCOH_UNKNOWN)
+			return true;
+	}
+	return false;
+}
+
+static void epoch_told(struct world *world, struct account *account, bool epoch, bool late)
+{
+	const struct oracle *oracle = world->oracle;
+
+	if (epoch == account->epoch)
+		return;
+	account->epoch = epoch;
+	account->promised = false;
+	account->epoch_ns = oracle->core_ns;
+	account->earlier = epoch && is_open(account);
+	account->late = epoch && late;
+	account->late_surely = false;
+	account->unclean = epoch && (late || !(oracle->host & KCOH_HOST_CLEAN));
+	if (!epoch)
+		account->arm = false;
+	if (!epoch && account->synced)
+		account->lost = false;
+	if (!epoch && account->read)
+		account->lost_surely = false;
+}
+
+static void slot_told(struct world *world, struct account *account, const struct sent *sent)
+{
+	account->found_epoch = sent->epoch;
+	if (sent->ev.memslot.change == KCOH_SLOT_FOUND)
+		account->found = true;
+	else if (!account->unread)
+		epoch_told(world, account, sent->epoch, !account->synced);
+}
+
+static void vcpu_told(struct account *account, const union kcoh_ev *ev)
+{
+	uint8_t *state = &account->state[ev->hdr.vcpu];
+
+	switch (ev->hdr.type) {
+	case KCOH_EV_VCPU:
+		*state = ev->vcpu.state;
+		break;
+	case KCOH_EV_TOGGLE:
+		*state = ev->toggle.now;
+		account->earlier |= account->epoch;
+		break;
+	case KCOH_EV_RESET:
+		*state = ev->reset.has_run || ev->reset.kind == KCOH_RESET_CPU_ON ? KCOH_UNKNOWN :
+										    KCOH_OFF;
+		account->arm = true;
+		break;
+	}
+	account->earlier |= account->epoch && is_open(account);
+}
+
+static void host_told(struct world *world, uint32_t features)
+{
+	struct oracle *oracle = world->oracle;
+	uint32_t changed = oracle->host ^ features;
+
+	for (uint32_t i = 0; i < MAX_IDS; i++) {
+		struct account *account = &oracle->account[i];
+
+		if (!account->epoch)
+			continue;
+		if (changed & features & KCOH_HOST_TRAP)
+			account->late = account->late_surely = true;
+		account->unclean |= !!(changed & KCOH_HOST_CLEAN);
+	}
+	oracle->host = features;
+	oracle->module_unnoticed = false;
+}
+
+static void gap_told(struct world *world)
+{
+	world->oracle->losses++;
+	for (uint32_t i = 0; i < MAX_IDS; i++) {
+		world->oracle->account[i].lost = true;
+		world->oracle->account[i].synced = false;
+		world->oracle->account[i].lost_surely = true;
+		world->oracle->account[i].read = false;
+	}
+}
+
+static void scan_ended(struct world *world, struct account *account)
+{
+	bool found = account->found, met = account->unread && account->found_epoch;
+
+	account->found = false;
+	if (!account->known || !found) {
+		account->doubt = false;
+		return;
+	}
+	account->unread = false;
+	account->read |= world->oracle->losses == world->oracle->losses_at_scan;
+	account->synced = account->read && !account->doubt;
+	epoch_told(world, account, account->found_epoch, true);
+	account->late_surely |= met;
+	if (account->lost &&
+	    account->epoch) /* the core may have thought it over, and found it now */
+		account->late = account->unclean = true;
+	account->doubt = false;
+	if (account->synced && !account->epoch)
+		account->lost = false;
+	if (account->read && !account->epoch)
+		account->lost_surely = false;
+}
+
+static void scan_told(struct world *world, bool done)
+{
+	struct oracle *oracle = world->oracle;
+
+	if (!done) {
+		oracle->scanning = true;
+		oracle->losses_at_scan = oracle->losses;
+	} else if (oracle->scanning) {
+		oracle->scanning = false;
+		for (uint32_t i = 0; i < MAX_IDS; i++)
+			scan_ended(world, &oracle->account[i]);
+	}
+}
+
+static void vm_told(struct account *account, const union kcoh_ev *ev)
+{
+	if (account->known)
+		return;
+	*account = (struct account){ .known = true,
+				     .unread = ev->vm_new.existing,
+				     .synced = !ev->vm_new.existing,
+				     .read = !ev->vm_new.existing,
+				     .lost = ev->vm_new.existing && account->lost,
+				     .lost_surely = ev->vm_new.existing && account->lost_surely,
+				     .arm = account->arm };
+	memset(account->state, KCOH_OFF, sizeof(account->state));
+}
+
+/* The module promises nothing about the epoch, and should have done so by now. */
+static bool is_overdue(const struct world *world, const struct account *account)
+{
+	return account->epoch && !account->promised &&
+	       world->oracle->core_ns >= account->epoch_ns + world->arm_deadline_ms * MS;
+}
+
+void oracle_record(struct world *world, const struct sent *sent)
+{
+	const union kcoh_ev *ev = &sent->ev;
+	struct account *account = account_of(world, ev->hdr.vm);
+
+	if (ev->hdr.ts_ns > world->oracle->core_ns)
+		world->oracle->core_ns = ev->hdr.ts_ns;
+	if (ev->hdr.gap)
+		gap_told(world);
+	switch (ev->hdr.type) {
+	case KCOH_EV_VM_NEW:
+		vm_told(account, ev);
+		break;
+	case KCOH_EV_VCPU:
+	case KCOH_EV_TOGGLE:
+	case KCOH_EV_RESET:
+		vcpu_told(account, ev);
+		break;
+	case KCOH_EV_MEMSLOT:
+		slot_told(world, account, sent);
+		break;
+	case KCOH_EV_EPOCH:
+		account->arm |= is_overdue(world, account);
+		account->promised = ev->epoch.start;
+		if (account->lost &&
+		    ev->epoch.start) { /* of an epoch that the slots may not show */
+			account->synced = false;
+			account->doubt = world->oracle->scanning;
+		}
+		break;
+	case KCOH_EV_HOST:
+		host_told(world, ev->host.features);
+		break;
+	case KCOH_EV_SCAN:
+		scan_told(world, ev->scan.done);
+		break;
+	case KCOH_EV_POLICY:
+		account->enforced = ev->policy.guard == KCOH_GUARD_ENFORCE && ev->policy.can_cancel;
+		break;
+	}
+}
+
+/* --- what the core made of it ----------------------------------------------------------------------------- */
+
+static void watch_wait(struct world *world, uint32_t vm, struct account *account, bool tick)
+{
+	const struct seen *seen = &account->seen;
+	uint64_t now_ns = world->oracle->core_ns;
+
+	if (seen->kind != SEEN_WAIT) {
+		account->wait_since_ns = 0;
+		return;
+	}
+	if (!account->wait_since_ns)
+		account->wait_since_ns = now_ns;
+	if (!seen->until_ns)
+		violated(world, "wait-without-deadline", "vm %u waits (%s)", vm,
+			 driver_reason_name(seen->reason));
+	else if (tick && seen->until_ns <= now_ns)
+		violated(world, "wait-does-not-end", "vm %u waits (%s) beyond its deadline", vm,
+			 driver_reason_name(seen->reason));
+	else if (now_ns - account->wait_since_ns > (world->arm_deadline_ms + 300) * MS && tick)
+		violated(world, "wait-goes-on", "vm %u waits (%s) for too long", vm,
+			 driver_reason_name(seen->reason));
+}
+
+static void watch_vm(struct world *world, uint32_t vm, bool tick)
+{
+	struct account *account = account_of(world, vm);
+	struct seen was = account->seen;
+
+	account->seen = driver_look(world->driver, vm);
+	if (!account->seen.known)
+		return;
+	if (account->seen.kind == SEEN_VETO) {
+		account->veto_ns = world->now_ns;
+		if (!account->vetoed_since_ns)
+			account->vetoed_since_ns = world->now_ns;
+	} else {
+		account->vetoed_since_ns = 0;
+	}
+	watch_wait(world, vm, account, tick);
+	if (world->verbose &&
+	    (was.kind != account->seen.kind || was.reason != account->seen.reason))
+		say(world, "core: vm %u %s/%s", vm, driver_verdict_name(account->seen.kind),
+		    driver_reason_name(account->seen.reason));
+}
+
+static void watch_act(struct world *world, const struct seen_act *act)
+{
+	const struct account *account = account_of(world, act->vm);
+
+	if (act->type != KCOH_ACT_CANCEL)
+		return;
+	if (account->seen.kind != SEEN_VETO)
+		violated(world, "cancel-without-veto", "vm %u", act->vm);
+	if (!act->dry && !account->enforced)
+		violated(world, "cancel-under-warn", "vm %u", act->vm);
+}
+
+void oracle_stepped(struct world *world, const union kcoh_ev *ev, const struct seen_act *acts,
+		    int n)
+{
+	bool tick = ev->hdr.type == KCOH_EV_TICK;
+
+	if (n < 0)
+		violated(world, "refused", "the core refuses a %s record",
+			 driver_record_name(ev->hdr.type));
+	for (uint32_t vm = 1; vm <= world->next_id; vm++) {
+		if ((vm == ev->hdr.vm || !ev->hdr.vm || ev->hdr.gap) &&
+		    account_of(world, vm)->known)
+			watch_vm(world, vm, tick);
+	}
+	for (int i = 0; i < n; i++)
+		watch_act(world, &acts[i]);
+}
+
+/* --- when all is told ------------------------------------------------------------------------------------- */
+
+static bool has_state(const struct account *account, uint8_t state)
+{
+	return memchr(account->state, state, sizeof(account->state));
+}
+
+static bool arm_may_fail(const struct world *world, const struct account *account)
+{
+	return account->arm || is_overdue(world, account) ||
+	       account->epoch_ns < world->oracle->module_ns + MODULE_GRACE_NS;
+}
+
+/*
+ * The module changed and the core has not heard of it: less than a second ago; or it changed back within a second,
+ * which kcohd does not see.
+ */
+static bool module_is_news(const struct world *world)
+{
+	return module_features(world) != world->oracle->host || world->oracle->module_unnoticed;
+}
+
+/* What is about an epoch may be so as long as nobody has read since a loss whether there is one. */
+static bool is_live(const struct world *world, const struct account *account, uint32_t reason)
+{
+	switch (reason) {
+	case KCOH_RSN_MMU_OFF:
+		return has_state(account, KCOH_UNCACHED) || module_is_news(world);
+	case KCOH_RSN_STATE_UNKNOWN:
+		return has_state(account, KCOH_UNKNOWN) || world->oracle->losses;
+	case KCOH_RSN_MMU_OFF_EARLIER:
+		return (account->epoch && account->earlier) || !account->synced;
+	case KCOH_RSN_EVENTS_LOST:
+		return account->lost;
+	case KCOH_RSN_WATCHED_LATE:
+		return account->unread || (account->epoch && account->late) || !account->synced;
+	case KCOH_RSN_NO_MODULE:
+		return !(world->oracle->host & KCOH_HOST_TRAP);
+	case KCOH_RSN_ARM_TIMEOUT:
+		return (account->epoch && arm_may_fail(world, account)) || !account->synced;
+	case KCOH_RSN_UNCLEAN:
+		return (account->epoch && account->unclean) || !account->synced;
+	}
+	return false;
+}
+
+static void check_veto(struct world *world, uint32_t vm, const struct account *account)
+{
+	if (account->seen.kind != SEEN_VETO)
+		return;
+	if (world->oracle->host & KCOH_HOST_S2FWB) {
+		violated(world, "veto-on-s2fwb", "vm %u", vm);
+	} else if (!is_live(world, account, account->seen.reason)) {
+		world->violation_reason = account->seen.reason;
+		violated(world, "veto-without-reason", "vm %u: %s is not so", vm,
+			 driver_reason_name(account->seen.reason));
+	}
+}
+
+/* What was told makes a plain `allow` a lie: it must be repair, wait, veto, or say that it only observes. */
+static void check_allow(struct world *world, uint32_t vm, const struct account *account)
+{
+	uint32_t reason = account->seen.reason;
+	const char *what = account->lost_surely               ? "records were lost" :
+			   account->unread                    ? "no scan has read it" :
+			   account->late_surely               ? "its epoch was met late" :
+			   account->epoch && account->earlier ? "a window was open in its epoch" :
+								NULL;
+
+	if (account->seen.kind == SEEN_ALLOW && what &&
+	    (reason == KCOH_RSN_CLEANING || reason == KCOH_RSN_NOT_YET_CLEANING))
+		violated(world, "plain-allow", "vm %u is allowed (%s), but %s", vm,
+			 driver_reason_name(reason), what);
+}
+
+static void check_picture(struct world *world, const struct vm *vm, const struct account *account)
+{
+	const struct seen *seen = &account->seen;
+	uint64_t ram = 0, logged = 0;
+	uint32_t slots = 0;
+
+	if (!account->synced || account->unread || account->lost)
+		return;
+	for (uint32_t s = 0; s < MAX_SLOTS; s++) {
+		const struct slot *slot = &vm->slot[s];
+
+		slots += slot->alive;
+		if (!slot->alive || slot->flags & KCOH_SLOT_READONLY)
+			continue;
+		ram += slot->pages;
+		if (slot->flags & KCOH_SLOT_LOG_DIRTY)
+			logged += slot->pages;
+	}
+	if (seen->slots != slots || seen->ram_pages != ram || seen->logged_pages != logged)
+		violated(world, "slots-differ",
+			 "vm %u: %u slots, %" PRIu64 " of %" PRIu64
+			 " pages logged; the core has %u, "
+			 "%" PRIu64 " of %" PRIu64,
+			 vm->id, slots, logged, ram, seen->slots, seen->logged_pages,
+			 seen->ram_pages);
+	else if (seen->in_epoch != !!vm->epoch_ns && vm->qemu.stage != Q_LOG_OFF &&
+		 vm->qemu.stage > Q_LOG_ON_CLEAN)
+		violated(world, "epoch-differs", "vm %u is %sin an epoch", vm->id,
+			 vm->epoch_ns ? "" : "not ");
+}
+
+/* What was taken stale and not promised otherwise must have become a veto by now. */
+static void check_stale(struct world *world, const struct vm *vm, struct account *account)
+{
+	if (!account->stale || vm->epoch_ns)
+		return;
+	account->stale = false;
+	if (account->veto_ns < account->stale_ns)
+		violated(
+			world, "stale-unseen",
+			"vm %u was migrated with stale bytes of a window in its epoch, and no veto "
+			"came",
+			vm->id);
+}
+
+void oracle_quiet(struct world *world)
+{
+	for (uint32_t i = 0; i < world->vms; i++) {
+		const struct vm *vm = &world->vm[i];
+		struct account *account = account_of(world, vm->id);
+
+		if (!vm->alive || !account->known || !account->seen.known)
+			continue;
+		check_veto(world, vm->id, account);
+		check_allow(world, vm->id, account);
+		check_picture(world, vm, account);
+		check_stale(world, vm, account);
+	}
+}
+
+/* --- a migration completes -------------------------------------------------------------------------------- */
+
+static void check_enforced(struct world *world, const struct vm *vm, const struct account *account)
+{
+	uint64_t since_ns = account->vetoed_since_ns;
+
+	if (since_ns < vm->epoch_ns)
+		since_ns = vm->epoch_ns;
+	if (!account->vetoed_since_ns || !account->enforced || account->cancel_failed ||
+	    world->now_ns < world->oracle->up_ns + READING_NS)
+		return;
+	if (world->now_ns - since_ns > CANCEL_GRACE_NS)
+		violated(world, "veto-not-enforced",
+			 "vm %u was migrated under a veto (%s) that had stood for %" PRIu64 " ms",
+			 vm->id, driver_reason_name(account->seen.reason),
+			 (uint64_t)((world->now_ns - since_ns) / MS));
+}
+
+static void page_stale(struct world *world, const struct vm *vm, struct account *account,
+		       const struct slot *slot, const struct page *page)
+{
+	uint32_t reason = account->seen.reason;
+	bool in_epoch = vm->epoch_ns && page->last_ns >= vm->epoch_ns;
+
+	say(world, "vm %u slot %u page %ld is stale at the destination: %u, not %u", vm->id,
+	    slot->id, (long)(page - slot->page), page->sent, page->last);
+	if (page->how == HOW_CACHED)
+		violated(world, "world-is-wrong", "a page that was written cached is stale");
+	if (!world->up || !account->known || vm->strategy == KCOH_STRATEGY_OBSERVE ||
+	    account->seen.kind >= SEEN_WAIT)
+		return;
+	if (reason == KCOH_RSN_CLEANING && module_is_news(world))
+		return;
+	if (reason == KCOH_RSN_CLEANING || reason == KCOH_RSN_HARDWARE_COHERENT)
+		violated(world, "stale-promised",
+			 "vm %u was migrated with a stale byte under %s/%s", vm->id,
+			 driver_verdict_name(account->seen.kind), driver_reason_name(reason));
+	else if (page->how == HOW_MMU_OFF && in_epoch && page->last_ns > account->stale_ns) {
+		account->stale = true;
+		account->stale_ns = page->last_ns;
+	}
+}
+
+void oracle_completed(struct world *world, const struct vm *vm)
+{
+	struct account *account = account_of(world, vm->id);
+
+	check_enforced(world, vm, account);
+	account->cancel_failed = false;
+	account->stale = false;
+	account->stale_ns = 0;
+	for (uint32_t s = 0; s < MAX_SLOTS; s++) {
+		const struct slot *slot = &vm->slot[s];
+
+		if (!slot->alive || !slot->ram || !(slot->flags & KCOH_SLOT_LOG_DIRTY))
+			continue;
+		for (uint32_t p = 0; p < slot->pages; p++) {
+			if (slot->page[p].sent != slot->page[p].last)
+				page_stale(world, vm, account, slot, &slot->page[p]);
+		}
+	}
+}
