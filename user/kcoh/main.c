@@ -17,6 +17,7 @@
 
 static const struct command commands[] = {
 	{ "ps", "list the virtual machines, their cache states and verdicts", cmd_ps },
+	{ "top", "show how often and why they leave their guests, live", cmd_top },
 	{ "trace", "show what happens to them, one line an event", cmd_trace },
 	{ "check", "ask whether one may be migrated now", cmd_check },
 	{ "doctor", "say whether this host is ready, and what to do", cmd_doctor },
