@@ -52,6 +52,7 @@ WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -W
 CPPFLAGS_ALL := -D_GNU_SOURCE -Iinclude -Iuser
 CFLAGS_ALL := -std=gnu11 -O2 -g $(WARN) -MMD -MP
 LIBS := -lbpf -lelf -lz -lsystemd -lmicrohttpd -ljansson -linih -lcurl -lsqlite3
+LIBS_kcoh := -lncursesw -ltinfo
 
 PROGRAMS := kcohd kcoh
 LIB_SRC := $(filter-out $(foreach p,$(PROGRAMS),user/$(p)/%),$(sort $(wildcard user/*/*.c)))
@@ -74,7 +75,7 @@ $(foreach p,$(PROGRAMS),
 build/$(1)/bin/$(p): $$(patsubst %.c,build/$(1)/obj/%.o,$$(call PROG_SRC,$(p))) build/$(1)/libkcoh.a
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$(2) $(3) $$^ $$(LIBS) -o $$@
+	$$(Q)$(2) $(3) $$^ $$(LIBS) $$(LIBS_$(p)) -o $$@
 )
 -include $$(shell find build/$(1)/obj -name '*.d' 2>/dev/null)
 endef
@@ -97,7 +98,7 @@ bpf: $(BPF_OBJ)
 build/arm64/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h include/kcoh/*.h) Makefile | setup
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
-	$(Q)clang -target bpf -D__TARGET_ARCH_arm64 -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+	$(Q)clang -target bpf -mcpu=v3 -D__TARGET_ARCH_arm64 -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
 		-Iinclude -Ibpf -c $< -o $@
 	$(Q)llvm-strip -g $@
 

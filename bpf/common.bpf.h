@@ -4,30 +4,25 @@
  *
  * The problem: most hooks of KVM on arm64 say neither VM nor vCPU (kvm_exit has an exception class
  * and a pc), a struct kvm's address may be used again after its VM died, and every hook must end up
- * with the same VM number whichever of four objects it lives in. So:
+ * with the same VM number whichever of the objects it lives in. So:
  *
- *   kcoh_vms      struct kvm *      -> { id, exit slot, … }, from birth to kvm_arch_destroy_vm
- *   kcoh_vcpus    { VM id, index }  -> last state sent, and what is pending on this vCPU
- *   kcoh_running  this CPU          -> who is loaded: id, index and exit slot in one 64-bit word
+ *   kcoh_vms      struct kvm *      -> { id, … }, from birth to kvm_arch_destroy_vm
+ *   kcoh_vcpus    { VM id, index }  -> last state sent, its slot, and what is pending on this vCPU
+ *   kcoh_exits    slot              -> what is counted for a vCPU (exit.bpf.c)
  *   kcoh_harvests task              -> the harvest that it is in
  *
  * Each object declares all of them; the loader creates them once and hands them to the other
  * objects.
  *
- * Example: vCPU 1 of VM 3 is loaded on CPU 5: kvm_arch_vcpu_load writes 0x0000'0003'0001'0007 (id
- * 3, index 1, slot 7) into CPU 5's word. A guest exit there reads the word, masks out slot 7 and
- * adds one to its own CPU's counter: two array look-ups that the verifier turns into address
- * arithmetic, no hash. vcpu_put writes 0.
+ * Which vCPU is loaded: while one is, KVM has a preempt notifier for it in its thread, and that is a
+ * member of struct kvm_vcpu. So current->preempt_notifiers.first tells it with two loads, on every
+ * kernel, and no hook has to be paid at each load and put.
  *
  * A VM that nobody introduced (it existed before we came) is entered by whoever meets it first: a
- * vCPU that is loaded, a memslot change or the iterator; VM_NEW then says existing = 1. The
- * iterator also fills the word of CPUs whose vCPU was loaded before, by compare-and-swap from 0: if
- * that vCPU has left meanwhile the word is wrong until the next load overwrites it, and without a
- * load no exit can happen there.
+ * vCPU that leaves the guest, a memslot change or the iterator; VM_NEW then says existing = 1.
  *
- * Cost: per exit about 75 arm64 instructions; per vCPU load (a KVM_RUN or a context switch) two
- * hash look-ups and five reads of kernel memory. 5 MB for the tables, and 136 KB a CPU. Limit: the
- * tables are fixed; what does not fit is counted (kcoh_lost) and makes a gap.
+ * Cost: two hash look-ups and two reads of kernel memory to know a vCPU by its address. Limit: the tables are fixed; what does not fit is counted (kcoh_lost) and makes a gap. A vCPU
+ * without a slot is counted in slot 0, with others.
  */
 #ifndef KCOH_COMMON_BPF_H
 #define KCOH_COMMON_BPF_H
@@ -47,9 +42,7 @@ const volatile __u32 kcoh_abi = KCOH_ABI;
 
 struct vm_rec {
 	__u32 id;
-	__u32 slot; /* of kcoh_exits */
 	__u32 scan; /* number of the last scan that visited it */
-	__u32 pad;
 };
 
 struct vcpu_key {
@@ -72,11 +65,17 @@ struct vcpu_rec {
 	__u32 armed; /* kcoh_shared.module when the module's trap was set: its edges are complete */
 	__u16 set_way;
 	__u16 set_way_cached;
+	__u32 slot; /* of kcoh_exits; 0: shared with others */
+	__u32 pad;
 };
 
-struct running {
-	__u64 who; /* 0, or VM id << 32 | vCPU index << 16 | exit slot */
-	struct kvm_vcpu *vcpu; /* NULL if the iterator filled in `who` */
+/* What is remembered of a thread. */
+struct thread_rec {
+	struct kvm_vcpu
+		*ran; /* the vCPU that it had loaded last; valid as long as its key is known */
+	struct vcpu_key ran_key;
+	struct kvm_vcpu
+		*noted; /* what it is in a function with; a hook at the return has no arguments */
 };
 
 /* An ioctl of a VM that takes dirty pages (harvest.bpf.c), while its task is in it. */
@@ -127,32 +126,33 @@ struct {
 } kcoh_harvests SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct running);
-} kcoh_running SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread_rec);
+} kcoh_threads SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, KCOH_EXIT_SLOTS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* the loader's choice, as of the next two */
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct kcoh_exits);
 } kcoh_exits SEC(".maps");
 
-/* Whose an exit slot is: VM id, or 0. 64 bits, because that is the step of a mapped array. */
+/* Whose a slot is: VM id << 32 | vCPU index; 0: nobody's. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, KCOH_EXIT_SLOTS);
+	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
 } kcoh_slots SEC(".maps");
 
-/* Exit slots that nobody has; filled by the loader. */
+/* Slots that nobody has; filled by the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK);
-	__uint(max_entries, KCOH_EXIT_SLOTS);
+	__uint(max_entries, 1);
 	__type(value, __u32);
 } kcoh_free SEC(".maps");
 
@@ -161,22 +161,6 @@ static __always_inline struct kcoh_shared *shared(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&kcoh_shared, &zero);
-}
-
-static __always_inline struct running *running(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&kcoh_running, &zero);
-}
-
-#define WHO_VM(who) ((__u32)((who) >> 32))
-#define WHO_IDX(who) ((__u32)((who) >> 16 & 0xffff))
-#define WHO_SLOT(who) ((__u32)((who)&0xffff))
-
-static __always_inline __u64 who_pack(const struct vm_rec *vm, __u32 idx)
-{
-	return (__u64)vm->id << 32 | (__u64)(idx & 0xffff) << 16 | (vm->slot & 0xffff);
 }
 
 /* Counts a record that could not be sent; the next one that goes through carries the gap. */
@@ -232,25 +216,17 @@ static __noinline struct vm_rec *vm_add(struct kvm *kvm, struct task_struct *tas
 	struct kcoh_ev_vm_new *ev;
 	struct vm_rec new = {};
 	struct task_struct *leader;
-	__u64 id;
 
 	if (!s)
 		return NULL;
-	if (bpf_map_pop_elem(&kcoh_free, &new.slot))
-		new.slot = 0;
 	new.id = __sync_fetch_and_add(&s->last_vm, 1) + 1;
 	if (bpf_map_update_elem(&kcoh_vms, &key, &new, BPF_NOEXIST)) {
 		struct vm_rec *other = bpf_map_lookup_elem(&kcoh_vms, &key);
 
-		if (new.slot)
-			bpf_map_push_elem(&kcoh_free, &new.slot, BPF_ANY);
 		if (!other)
 			lose(KCOH_LOST_VM);
 		return other; /* another CPU was faster */
 	}
-	id = new.id;
-	if (new.slot)
-		bpf_map_update_elem(&kcoh_slots, &new.slot, &id, BPF_ANY);
 	if (ev_reserve(ev, KCOH_EV_VM_NEW, new.id, KCOH_VCPU_NONE)) {
 		leader = BPF_CORE_READ(task, group_leader);
 		ev->pid = BPF_CORE_READ(task, tgid);
@@ -272,66 +248,87 @@ static __always_inline struct vm_rec *vm_get(struct kvm *kvm)
 	return vm;
 }
 
-static __always_inline struct vcpu_rec *vcpu_get(const struct vcpu_key *key)
+/* Enters a vCPU that is not in the table, with a slot if there is one left. */
+static __noinline struct vcpu_rec *vcpu_add(struct kvm_vcpu *vcpu, const struct vcpu_key *at)
+{
+	struct vcpu_rec new = { .state = STATE_NEVER };
+	struct kcoh_shared *s = shared();
+	struct vcpu_key key = *at;
+	struct kcoh_exits *exits;
+	struct vcpu_rec *rec;
+	__u64 owner;
+
+	if (bpf_map_pop_elem(&kcoh_free, &new.slot))
+		new.slot = 0;
+	if (bpf_map_update_elem(&kcoh_vcpus, &key, &new, BPF_NOEXIST)) {
+		if (new.slot)
+			bpf_map_push_elem(&kcoh_free, &new.slot, BPF_ANY);
+		rec = bpf_map_lookup_elem(&kcoh_vcpus, &key);
+		if (!rec)
+			lose(KCOH_LOST_VCPU);
+		return rec; /* another CPU was faster */
+	}
+	exits = new.slot ? bpf_map_lookup_elem(&kcoh_exits, &new.slot) : NULL;
+	if (exits && s) {
+		exits->wanted = s->exits_wanted; /* the loader writes all slots twice */
+		exits->mmio_kernel = BPF_CORE_READ(vcpu, stat.mmio_exit_kernel);
+		owner = (__u64)key.vm << 32 | key.idx;
+		bpf_map_update_elem(&kcoh_slots, &new.slot, &owner, BPF_ANY);
+	}
+	return bpf_map_lookup_elem(&kcoh_vcpus, &key);
+}
+
+static __always_inline struct vcpu_rec *vcpu_get(struct kvm_vcpu *vcpu, const struct vcpu_key *key)
 {
 	struct vcpu_rec *rec = bpf_map_lookup_elem(&kcoh_vcpus, key);
-	struct vcpu_rec new = { .state = STATE_NEVER };
 
-	if (rec)
-		return rec;
-	bpf_map_update_elem(&kcoh_vcpus, key, &new, BPF_NOEXIST);
-	rec = bpf_map_lookup_elem(&kcoh_vcpus, key);
-	if (!rec)
-		lose(KCOH_LOST_VCPU);
-	return rec;
+	return rec ? rec : vcpu_add(vcpu, key);
 }
 
-static __always_inline __u32 vcpu_tid(struct kvm_vcpu *vcpu)
+/* The record of a vCPU by its address, and its key; NULL if a table is full. */
+static __always_inline struct vcpu_rec *vcpu_of(struct kvm_vcpu *vcpu, struct vcpu_key *ret_key)
 {
-	struct pid *pid = BPF_CORE_READ(vcpu, pid);
+	struct vm_rec *vm = vm_get(BPF_CORE_READ(vcpu, kvm));
 
-	return pid ? BPF_CORE_READ(pid, numbers[0].nr) : 0;
+	if (!vm)
+		return NULL;
+	ret_key->vm = vm->id;
+	ret_key->idx = BPF_CORE_READ(vcpu, vcpu_idx);
+	return vcpu_get(vcpu, ret_key);
 }
 
-/*
- * Cache state by the saved registers: right whenever the vCPU is not loaded, and on nVHE also
- * between exits. A guest with an EL2 of its own (nested) keeps SCTLR_EL1 elsewhere and has a second
- * one: unknown.
- */
-static __always_inline __u32 vcpu_state(struct kvm_vcpu *vcpu, __u64 *ret_sctlr)
+static __always_inline struct kvm_vcpu *vcpu_behind(__u64 notifier)
 {
-	__u64 idx = bpf_core_enum_value(enum vcpu_sysreg, SCTLR_EL1);
-	const void *sys_regs = __builtin_preserve_access_index(&vcpu->arch.ctxt.sys_regs);
-
-	*ret_sctlr = 0;
-	if (BPF_CORE_READ(vcpu, arch.mp_state.mp_state) == KVM_MP_STATE_STOPPED)
-		return KCOH_OFF;
-	if (!BPF_CORE_READ(vcpu, pid))
-		return KCOH_OFF;
-	if (BPF_CORE_READ(vcpu, arch.reset_state.reset))
-		return KCOH_UNKNOWN; /* the registers are of an earlier life */
-	if (bpf_core_field_exists(vcpu->arch.ctxt.vncr_array) &&
-	    BPF_CORE_READ(vcpu, arch.ctxt.vncr_array))
-		return KCOH_UNKNOWN;
-	if (bpf_probe_read_kernel(ret_sctlr, sizeof(*ret_sctlr), sys_regs + idx * 8))
-		return KCOH_UNKNOWN;
-	return kcoh_sctlr_cached(*ret_sctlr) ? KCOH_CACHED : KCOH_UNCACHED;
+	return (void *)notifier - bpf_core_field_offset(struct kvm_vcpu, preempt_notifier.link);
 }
 
-/* Returns 0, or -1 if the record was lost. */
-static __always_inline int send_vcpu(const struct vcpu_key *key, __u32 state, __u64 sctlr,
-				     __u32 tid, __u8 source)
+static __always_inline __u64 notifier_now(void)
 {
-	struct kcoh_ev_vcpu *ev;
+	return (__u64)bpf_get_current_task_btf()->preempt_notifiers.first;
+}
 
-	if (!ev_reserve(ev, KCOH_EV_VCPU, key->vm, key->idx))
-		return -1;
-	ev->state = state;
-	ev->sctlr = sctlr;
-	ev->tid = tid;
-	ev->source = source;
-	ev_submit(ev);
-	return 0;
+/* The vCPU that this thread has loaded, its key and its record. */
+static __always_inline struct vcpu_rec *vcpu_here(struct vcpu_key *ret_key,
+						  struct kvm_vcpu **ret_vcpu)
+{
+	__u64 notifier = notifier_now();
+
+	if (!notifier) {
+		lose(KCOH_LOST_WHO);
+		return NULL;
+	}
+	*ret_vcpu = vcpu_behind(notifier);
+	return vcpu_of(*ret_vcpu, ret_key);
+}
+
+/* The state last sent is not to be relied on: the next look at the vCPU is a thorough one. */
+static __always_inline void state_forget(struct vcpu_rec *rec, __u64 state)
+{
+	struct kcoh_exits *exits = bpf_map_lookup_elem(&kcoh_exits, &rec->slot);
+
+	rec->state = state;
+	if (exits)
+		exits->looked = 0;
 }
 
 #endif

@@ -41,12 +41,15 @@ enum {
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_STACK = 23,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 
 enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
+	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_F_MMAPABLE = 1 << 10,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1 << 0,
 	BPF_RB_NO_WAKEUP = 1 << 0,
 };
 
@@ -54,6 +57,8 @@ enum {
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS (1ULL << 63)
 #define KVM_MR_DELETE 1
+#define KVM_EXIT_MMIO 6
+#define PSCI_0_2_FN 0x84000000
 #define KVM_DIRTY_LOG_INITIALLY_SET (1 << 1)
 
 /* ioctls of a VM (linux/kvm.h) */
@@ -67,6 +72,18 @@ enum {
 #define ARM_EXCEPTION_IRQ 0
 #define ARM_EXCEPTION_TRAP 2
 #define ARM_EXIT_WITH_SERROR_BIT (1U << 31)
+
+/* ESR_EL2.EC: the exits that are told apart further */
+#define ESR_EC_WFX 0x01
+#define ESR_EC_HVC32 0x12
+#define ESR_EC_SMC32 0x13
+#define ESR_EC_HVC64 0x16
+#define ESR_EC_SMC64 0x17
+#define ESR_EC_SYS64 0x18
+#define ESR_EC_IABT_LOW 0x20
+#define ESR_EC_DABT_LOW 0x24
+#define ESR_WNR (1U << 6) /* of a data abort: a write */
+#define HPFAR_FIPA 0xfffffffffff0ULL /* bits 47:12 of the faulting IPA, at 43:4 */
 
 /* A program's context, not a kernel object: no relocation. */
 struct bpf_raw_tracepoint_args {
@@ -84,10 +101,19 @@ struct user_pt_regs {
 
 struct mm_struct;
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct task_struct {
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	int tgid;
+	struct hlist_head preempt_notifiers; /* of the vCPU that this thread has loaded */
 	char comm[16];
 };
 
@@ -97,14 +123,6 @@ struct upid {
 
 struct pid {
 	struct upid numbers[1]; /* [0] is the init namespace's */
-};
-
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct hlist_head {
-	struct hlist_node *first;
 };
 
 struct super_block {
@@ -182,18 +200,35 @@ struct vcpu_reset_state {
 	_Bool reset;
 };
 
+struct kvm_vcpu_fault_info {
+	__u64 esr_el2;
+	__u64 far_el2;
+	__u64 hpfar_el2;
+};
+
 struct kvm_vcpu_arch {
 	struct kvm_cpu_context ctxt;
+	struct kvm_vcpu_fault_info fault;
 	struct kvm_mp_state mp_state;
 	struct vcpu_reset_state reset_state;
 };
 
+struct kvm_vcpu_stat {
+	__u64 mmio_exit_kernel;
+};
+
+struct preempt_notifier {
+	struct hlist_node link;
+};
+
 struct kvm_vcpu {
 	struct kvm *kvm;
-	int cpu;
+	struct preempt_notifier preempt_notifier;
+	int cpu; /* where it is loaded, or -1 */
 	int vcpu_idx;
 	struct pid *pid;
 	struct kvm_vcpu_arch arch;
+	struct kvm_vcpu_stat stat;
 };
 
 #pragma clang attribute pop

@@ -9,17 +9,98 @@
 #ifndef KCOH_MAPS_H
 #define KCOH_MAPS_H
 
+#include "kcoh/abi.h"
+
 /*
- * VMs whose exits are counted apart. A VM gets one of these slots at birth and gives it back at its
- * end; slot 0 takes what belongs to no VM, or to one born when all slots were in use. 528 bytes a
- * slot and CPU.
+ * A vCPU whose exits are counted has a slot, from when it is first met to the end of its VM. Slot 0
+ * takes the exits of vCPUs that came when all slots were in use. A vCPU runs in one place at a time,
+ * so that its slot has one writer and needs no atomics and no copy for each CPU.
+ *
+ * Slots are for the loader to size (feed.h); 3336 bytes each.
  */
-#define KCOH_EXIT_SLOTS 256
 #define KCOH_EXIT_KINDS 66 /* = KCOH_EXIT_CLASSES of feed.h */
+
+/* What a trapped system register is (exit.bpf.c has the rules); index of kcoh_exits.sysreg. */
+enum kcoh_sysreg_group {
+	KCOH_SYSREG_OTHER = 0,
+	KCOH_SYSREG_ID = 1, /* feature registers: op0 3, CRn 0 */
+	KCOH_SYSREG_VM = 2, /* what HCR_EL2.TVM and TRVM trap: SCTLR, TTBR, TCR, MAIR, … */
+	KCOH_SYSREG_TIMER = 3,
+	KCOH_SYSREG_GIC = 4, /* ICC_* */
+	KCOH_SYSREG_PMU = 5,
+	KCOH_SYSREG_DEBUG = 6, /* op0 2: breakpoints, watchpoints, OS lock, trace */
+	KCOH_SYSREG_SET_WAY = 7, /* DC ISW, CSW, CISW */
+	KCOH_SYSREG_CACHE = 8, /* other cache and branch predictor maintenance */
+	KCOH_SYSREG_TLB = 9, /* TLBI and AT */
+	KCOH_SYSREG_EL2 = 10, /* of a guest's own hypervisor */
+	KCOH_SYSREG_IMPDEF = 11, /* CRn 11 and 15 */
+	KCOH_SYSREG_GROUPS = 12,
+};
+
+/* Whose function an HVC or SMC calls, by x0 (SMC Calling Convention); index of kcoh_exits.call. */
+enum kcoh_call_group {
+	KCOH_CALL_OTHER = 0, /* not of the convention, or of an owner not listed here */
+	KCOH_CALL_ARCH = 1, /* Arm architecture: versions, workarounds */
+	KCOH_CALL_PSCI = 2,
+	KCOH_CALL_TRNG = 3,
+	KCOH_CALL_STANDARD = 4, /* standard secure services besides those two */
+	KCOH_CALL_HYP = 5, /* standard hypervisor services: stolen time */
+	KCOH_CALL_VENDOR = 6, /* KVM's own */
+	KCOH_CALL_FIRMWARE = 7, /* CPU, silicon and board vendors */
+	KCOH_CALL_GROUPS = 8,
+};
+
+/*
+ * What of the data aborts (class 0x24) is known apart; index of kcoh_exits.abort. A fault on a
+ * memslot is one that is no emulation: reads are (aborts - WRITE) - USER_READ - KERNEL_READ.
+ */
+enum kcoh_abort_count {
+	KCOH_ABORT_WRITE = 0, /* ESR_EL2.WnR */
+	KCOH_ABORT_USER_READ = 1, /* MMIO that user space emulates */
+	KCOH_ABORT_USER_WRITE = 2,
+	KCOH_ABORT_KERNEL_READ = 3, /* MMIO that KVM does itself: the GIC, ioeventfd */
+	KCOH_ABORT_KERNEL_WRITE = 4,
+	KCOH_ABORT_COUNTS = 5,
+};
+
+/* Rows of kcoh_exits.time: why the guest was left, and, the last one, time in the guest. */
+enum kcoh_time_row {
+	KCOH_TIME_OTHER = 0,
+	KCOH_TIME_WFX = 1,
+	KCOH_TIME_HVC = 2,
+	KCOH_TIME_SMC = 3,
+	KCOH_TIME_SYSREG = 4,
+	KCOH_TIME_IABT = 5,
+	KCOH_TIME_DABT = 6,
+	KCOH_TIME_IRQ = 7,
+	KCOH_TIME_FP = 8, /* FP, SVE, SME */
+	KCOH_TIME_INSIDE = 9,
+	KCOH_TIME_ROWS = 10,
+};
+#define KCOH_TIME_BUCKETS                                                                          \
+	32 /* bucket n: 2^n to 2^(n+1) - 1 ns; 0 is in the first, the last has no end */
 
 struct kcoh_exits {
 	__u64 count[KCOH_EXIT_KINDS];
+	__u64 sysreg[KCOH_SYSREG_GROUPS];
+	__u64 call[KCOH_CALL_GROUPS];
+	__u64 abort[KCOH_ABORT_COUNTS];
+	__u64 time[KCOH_TIME_ROWS * KCOH_TIME_BUCKETS]; /* row by row */
+	/* The BPF side's own. */
+	__u64 mmio_kernel; /* vcpu->stat.mmio_exit_kernel, as last looked at */
+	__u64 left_ns; /* when it left the guest last, and entered it, while times were wanted */
+	__u64 entered_ns;
+	__u64 sctlr; /* SCTLR_EL1 as last looked at, if `looked` */
+	__u32 looked; /* 1 + vcpu->arch.mp_state as last looked at; 0: look again */
+	__u32 row; /* of `time`, for the exit that is under way */
+	/* What the next exit must do besides counting; 0, most often. One writer each. */
+	__u16 aborted; /* the last exit was a data abort: 1 read, 2 write; 0: none, or accounted for */
+	__u16 wanted; /* KCOH_WANT_*, written by the loader in every slot */
+	__u32 pad;
 };
+
+#define KCOH_WANT_TIME (1u << 0)
+#define KCOH_WANT_RECORDS (1u << 1)
 
 /* Why a record was not sent; index of kcoh_shared.lost. */
 enum kcoh_lost {
@@ -36,12 +117,17 @@ enum kcoh_lost {
 struct kcoh_shared {
 	__u64 gap; /* records lost since the last that went through; who reports them takes them */
 	__u64 lost[KCOH_LOST_REASONS]; /* since load; they only grow */
-	__u64 last_vm; /* the last VM id given out; 64-bit, as BPF's atomics are without -mcpu=v3 */
+	__u64 last_vm; /* the last VM id given out; 64-bit, as it always was */
 	__u32 scan; /* number of the running scan, from 1; set by the loader */
 	__u32 module; /* 0: not attached; else the attachment's number, and toggles are its */
+	__u64 exits_lost; /* records of single exits, which have a ring of their own */
+	__u64 exits_gap; /* of them, since the last that went through */
+	__u64 times_since; /* CLOCK_MONOTONIC ns: what was noted before is of another time */
+	__u32 exits_wanted; /* KCOH_WANT_*, for slots to come; these three are set by the loader */
+	__u32 records_vm; /* with KCOH_WANT_RECORDS: of this VM only; 0: of all */
 };
 
-_Static_assert(sizeof(struct kcoh_exits) == 528, "kcoh_exits");
-_Static_assert(sizeof(struct kcoh_shared) == 64, "kcoh_shared");
+_Static_assert(sizeof(struct kcoh_exits) == 3336, "kcoh_exits");
+_Static_assert(sizeof(struct kcoh_shared) == 96, "kcoh_shared");
 
 #endif

@@ -16,18 +16,7 @@
  *
  * Cost: a record an edge, a harvest, a hold. Limit: none beyond the ring buffer's.
  */
-#include "common.bpf.h"
-
-static __always_inline struct vcpu_rec *vcpu_of(struct kvm_vcpu *vcpu, struct vcpu_key *ret_key)
-{
-	struct vm_rec *vm = vm_get(BPF_CORE_READ(vcpu, kvm));
-
-	if (!vm)
-		return NULL;
-	ret_key->vm = vm->id;
-	ret_key->idx = BPF_CORE_READ(vcpu, vcpu_idx);
-	return vcpu_get(ret_key);
-}
+#include "state.bpf.h"
 
 SEC("raw_tp/kcoh_epoch")
 int kcoh_epoch_rt(struct bpf_raw_tracepoint_args *ctx)
@@ -60,10 +49,10 @@ int kcoh_arm_rt(struct bpf_raw_tracepoint_args *ctx)
 	if (!rec || !s)
 		return 0;
 	rec->armed = source == KCOH_SRC_TRAP ? s->module : 0;
-	if (send_vcpu(&key, state, sctlr, vcpu_tid(vcpu), source))
-		state = STATE_NEVER;
 	rec->sctlr = sctlr;
-	rec->state = state;
+	state_forget(rec, STATE_NEVER);
+	if (!send_vcpu(&key, state, sctlr, vcpu_tid(vcpu), source))
+		rec->state = state;
 	return 0;
 }
 
@@ -77,7 +66,7 @@ int kcoh_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!rec || !s)
 		return 0;
-	rec->state = STATE_NEVER;
+	state_forget(rec, STATE_NEVER);
 	if (!ev_reserve(ev, KCOH_EV_TOGGLE, key.vm, key.idx))
 		return 0;
 	ev->pc = ctx->args[1];

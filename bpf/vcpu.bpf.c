@@ -1,25 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vcpu.bpf.c - VMs are born and die, vCPUs are loaded and put, leave the guest, toggle, clean and
- * reset.
+ * vcpu.bpf.c - VMs are born and die; vCPUs stop, toggle, clean and reset.
  *
- * The problem: for each VM to know at any time which vCPUs may be running with their MMU or caches
- * off, and how often and why its vCPUs leave the guest, without paying for it at each exit.
- *
- * Cache state is sampled where the saved registers are true for certain: before kvm_arch_vcpu_load
- * (the vCPU will run with them; this also shows what userspace wrote with KVM_SET_ONE_REG or
- * KVM_SET_MP_STATE) and after kvm_arch_vcpu_put. A record is sent only if the state differs from
- * the last one sent. Between two samples a guest can toggle and toggle back: KVM's own trap and the
- * module's show edges, samples only correct.
- *
- * A worked example, secondary vCPU 1 of a Linux guest, from its creation:
- *
- *   KVM_ARM_VCPU_INIT, POWER_OFF    RESET init, has_run 0
- *   KVM_RUN: load, sleeps, put      VCPU off
- *   CPU_ON by vCPU 0: wakes, load   nothing: a reset is due, the registers are of an earlier life
- *   kvm_reset_vcpu in its thread    RESET cpu-on; the put inside says nothing, the load: uncached
- *   SCTLR_EL1 := MMU on, trapped    TOGGLE uncached -> cached (source KVM, trapping since then)
- *   preempted: put                  nothing: the state is known
+ * state.bpf.h says when the cache state of a vCPU is looked at and what is sent of it. Between two
+ * looks a guest can toggle and toggle back: KVM's own trap and the module's show edges, looks only
+ * correct.
  *
  * INIT and CPU_ON both call kvm_reset_vcpu. CPU_ON left vcpu->arch.reset_state.reset set (PSCI sets
  * it, the reset consumes it), and inside KVM_RUN the vCPU is loaded; KVM_ARM_VCPU_INIT does not
@@ -31,43 +16,26 @@
  * record per operation, made at the function's return; if a return is missed (kretprobes can be)
  * the next operation of the vCPU sends it.
  *
- * Cost: see common.bpf.h. Limit: a state sampled is 'not seen to change since', not 'did not
- * change'.
+ * Cost: nothing at an exit (exit.bpf.c); a hook at each switch of a vCPU's thread to another, and at
+ * each ioctl on a vCPU besides KVM_RUN. Limit: state.bpf.h's.
  */
-#include "common.bpf.h"
+#include "state.bpf.h"
 
-static __always_inline void sample(struct kvm_vcpu *vcpu, const struct vcpu_key *key,
-				   struct vcpu_rec *rec)
-{
-	__u64 sctlr;
-	__u32 state;
-
-	if (BPF_CORE_READ(vcpu, arch.reset_state.reset))
-		return;
-	state = vcpu_state(vcpu, &sctlr);
-	if (state == rec->state)
-		return;
-	if (send_vcpu(key, state, sctlr, vcpu_tid(vcpu), KCOH_SRC_SAMPLE))
-		state = STATE_NEVER;
-	rec->sctlr = sctlr;
-	rec->state = state;
-}
-
-static int clear_exits(__u32 cpu, __u32 *slot)
-{
-	struct kcoh_exits *exits = bpf_map_lookup_percpu_elem(&kcoh_exits, slot, cpu);
-
-	if (!exits)
-		return 1;
-	__builtin_memset(exits, 0, sizeof(*exits));
-	return 0;
-}
+static const struct kcoh_exits nothing;
 
 static int forget_vcpu(__u32 idx, __u32 *vm)
 {
 	struct vcpu_key key = { .vm = *vm, .idx = idx };
+	struct vcpu_rec *rec = bpf_map_lookup_elem(&kcoh_vcpus, &key);
+	__u32 slot = rec ? rec->slot : 0;
+	__u64 nobody = 0;
 
 	bpf_map_delete_elem(&kcoh_vcpus, &key);
+	if (!slot)
+		return 0;
+	bpf_map_update_elem(&kcoh_slots, &slot, &nobody, BPF_ANY);
+	bpf_map_update_elem(&kcoh_exits, &slot, &nothing, BPF_ANY);
+	bpf_map_push_elem(&kcoh_free, &slot, BPF_ANY);
 	return 0;
 }
 
@@ -76,20 +44,13 @@ static __always_inline int vm_gone(struct kvm *kvm)
 	__u64 key = (__u64)kvm;
 	struct vm_rec *vm = bpf_map_lookup_elem(&kcoh_vms, &key);
 	struct kcoh_ev_vm_gone *ev;
-	__u64 nobody = 0;
-	__u32 id, slot;
+	__u32 id;
 
 	if (!vm)
 		return 0;
 	id = vm->id;
-	slot = vm->slot;
 	bpf_loop(BPF_CORE_READ(kvm, created_vcpus), forget_vcpu, &id, 0);
 	bpf_map_delete_elem(&kcoh_vms, &key);
-	if (slot) {
-		bpf_map_update_elem(&kcoh_slots, &slot, &nobody, BPF_ANY);
-		bpf_loop(1 << 16, clear_exits, &slot, 0);
-		bpf_map_push_elem(&kcoh_free, &slot, BPF_ANY);
-	}
 	if (ev_reserve(ev, KCOH_EV_VM_GONE, id, KCOH_VCPU_NONE))
 		ev_submit(ev);
 	return 0;
@@ -131,112 +92,118 @@ int BPF_KPROBE(vm_gone_kp, struct kvm *kvm)
 	return vm_gone(kvm);
 }
 
-static __always_inline int vcpu_load(struct kvm_vcpu *vcpu)
+/* --- when a vCPU's saved registers are looked at ---------------------------------------------- */
+
+static __always_inline int look(struct kvm_vcpu *vcpu, __u32 tid)
 {
-	struct vm_rec *vm = vm_get(BPF_CORE_READ(vcpu, kvm));
-	struct running *run = running();
 	struct vcpu_key key = {};
-	struct vcpu_rec *rec;
+	struct vcpu_rec *rec = vcpu ? vcpu_of(vcpu, &key) : NULL;
 
-	if (!run)
-		return 0;
-	if (!vm) {
-		run->who = 0;
-		return 0;
-	}
-	key.vm = vm->id;
-	key.idx = BPF_CORE_READ(vcpu, vcpu_idx);
-	run->vcpu = vcpu;
-	run->who = who_pack(vm, key.idx);
-	rec = vcpu_get(&key);
 	if (rec)
-		sample(vcpu, &key, rec);
+		state_look(vcpu, &key, rec, tid);
 	return 0;
 }
 
-SEC("fentry/kvm_arch_vcpu_load")
-int BPF_PROG(vcpu_load_fe, struct kvm_vcpu *vcpu)
+/* A return probe has no arguments: what its function was called for is noted at the entry. */
+static __always_inline int note(struct kvm_vcpu *vcpu)
 {
-	return vcpu_load(vcpu);
-}
+	struct thread_rec *thread;
 
-SEC("kprobe/kvm_arch_vcpu_load")
-int BPF_KPROBE(vcpu_load_kp, struct kvm_vcpu *vcpu)
-{
-	return vcpu_load(vcpu);
-}
-
-static __always_inline int vcpu_put(struct kvm_vcpu *vcpu, struct running *run)
-{
-	struct vcpu_key key = { .vm = WHO_VM(run->who), .idx = WHO_IDX(run->who) };
-	struct vcpu_rec *rec;
-
-	if (!run->who)
-		return 0;
-	run->who = 0;
-	run->vcpu = NULL;
-	rec = bpf_map_lookup_elem(&kcoh_vcpus, &key);
-	if (vcpu && rec && rec->state != STATE_RESET)
-		sample(vcpu, &key, rec);
+	thread = bpf_task_storage_get(&kcoh_threads, bpf_get_current_task_btf(), NULL,
+				      BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (thread)
+		thread->noted = vcpu;
 	return 0;
 }
 
-SEC("fexit/kvm_arch_vcpu_put")
-int BPF_PROG(vcpu_put_fx, struct kvm_vcpu *vcpu)
+static __always_inline struct kvm_vcpu *noted(void)
 {
-	struct running *run = running();
+	struct thread_rec *thread;
 
-	return run ? vcpu_put(vcpu, run) : 0;
+	thread = bpf_task_storage_get(&kcoh_threads, bpf_get_current_task_btf(), NULL, 0);
+	return thread ? thread->noted : NULL;
 }
 
-/* A return probe has no arguments; the load has noted whom it loaded. */
-SEC("kretprobe/kvm_arch_vcpu_put")
-int BPF_KPROBE(vcpu_put_kr)
+/* In KVM_RUN by a thread that did not run this vCPU last: for once, most often. It is not loaded. */
+static __always_inline int first_run(struct kvm_vcpu *vcpu)
 {
-	struct running *run = running();
-
-	return run ? vcpu_put(run->vcpu, run) : 0;
+	return look(vcpu, (__u32)bpf_get_current_pid_tgid());
 }
 
-/* kvm_exit(int ret, unsigned int esr_ec, unsigned long pc), with preemption off */
-SEC("raw_tp/kvm_exit")
-int kvm_exit_rt(struct bpf_raw_tracepoint_args *ctx)
+SEC("fentry/kvm_arch_vcpu_run_pid_change")
+int BPF_PROG(first_run_fe, struct kvm_vcpu *vcpu)
 {
-	__u32 code = (__u32)ctx->args[0] & ~ARM_EXIT_WITH_SERROR_BIT;
-	__u32 kind = 65, slot = 0;
-	struct running *run = running();
-	struct kcoh_exits *exits;
+	return first_run(vcpu);
+}
 
-	if (run)
-		slot = WHO_SLOT(run->who);
-	exits = bpf_map_lookup_elem(&kcoh_exits, &slot);
-	if (!exits)
-		return 0;
-	if (code == ARM_EXCEPTION_TRAP)
-		kind = ctx->args[1] & 63;
-	else if (code == ARM_EXCEPTION_IRQ)
-		kind = 64;
-	exits->count[kind]++;
+SEC("kprobe/kvm_arch_vcpu_run_pid_change")
+int BPF_KPROBE(first_run_kp, struct kvm_vcpu *vcpu)
+{
+	return first_run(vcpu);
+}
+
+/* The vCPU is put, its notifier still there. */
+static __always_inline int sched_out(void)
+{
+	struct kvm_vcpu *vcpu = NULL;
+	struct vcpu_key key = {};
+	struct vcpu_rec *rec = vcpu_here(&key, &vcpu);
+
+	if (rec && rec->state != STATE_RESET)
+		state_look(vcpu, &key, rec, 0);
 	return 0;
 }
 
-/*
- * The vCPU that runs here, for hooks that do not name it. Preemption between the two reads does no
- * harm: whoever ran here meanwhile, our own vCPU is loaded again, on this CPU, before we go on.
- */
-static __always_inline struct vcpu_rec *vcpu_here(struct vcpu_key *ret_key)
+SEC("fexit/kvm_sched_out")
+int BPF_PROG(sched_out_fx)
 {
-	struct running *run = running();
-	__u64 who = run ? run->who : 0;
-
-	if (!who) {
-		lose(KCOH_LOST_WHO);
-		return NULL;
-	}
-	ret_key->vm = WHO_VM(who);
-	ret_key->idx = WHO_IDX(who);
-	return vcpu_get(ret_key);
+	return sched_out();
 }
+
+SEC("kretprobe/kvm_sched_out")
+int BPF_KPROBE(sched_out_kr)
+{
+	return sched_out();
+}
+
+/* kvm_arch_vcpu_ioctl(file, ioctl, arg): all but KVM_RUN; KVM holds the vCPU for it, not loaded. */
+SEC("fexit/kvm_arch_vcpu_ioctl")
+int BPF_PROG(ioctl_fx, struct file *file)
+{
+	return look(BPF_CORE_READ(file, private_data), 0);
+}
+
+SEC("kprobe/kvm_arch_vcpu_ioctl")
+int BPF_KPROBE(ioctl_kp, struct file *file)
+{
+	return note(BPF_CORE_READ(file, private_data));
+}
+
+SEC("kretprobe/kvm_arch_vcpu_ioctl")
+int BPF_KPROBE(ioctl_kr)
+{
+	return look(noted(), 0);
+}
+
+SEC("fexit/kvm_arch_vcpu_ioctl_set_mpstate")
+int BPF_PROG(mpstate_fx, struct kvm_vcpu *vcpu)
+{
+	return look(vcpu, 0);
+}
+
+SEC("kprobe/kvm_arch_vcpu_ioctl_set_mpstate")
+int BPF_KPROBE(mpstate_kp, struct kvm_vcpu *vcpu)
+{
+	return note(vcpu);
+}
+
+SEC("kretprobe/kvm_arch_vcpu_ioctl_set_mpstate")
+int BPF_KPROBE(mpstate_kr)
+{
+	return look(noted(), 0);
+}
+
+/* --- toggles and set/way ---------------------------------------------------------------------- */
 
 /*
  * kvm_toggle_cache(unsigned long pc, bool was, bool now): every trapped write of a VM register. The
@@ -248,15 +215,16 @@ int kvm_toggle_rt(struct bpf_raw_tracepoint_args *ctx)
 	__u8 was = ctx->args[1] & 1, now = ctx->args[2] & 1;
 	struct kcoh_shared *s = shared();
 	struct kcoh_ev_toggle *ev;
+	struct kvm_vcpu *vcpu;
 	struct vcpu_key key = {};
 	struct vcpu_rec *rec;
 
 	if (was == now || !s || s->module)
 		return 0;
-	rec = vcpu_here(&key);
+	rec = vcpu_here(&key, &vcpu);
 	if (!rec)
 		return 0;
-	rec->state = STATE_NEVER;
+	state_forget(rec, STATE_NEVER);
 	if (!ev_reserve(ev, KCOH_EV_TOGGLE, key.vm, key.idx))
 		return 0;
 	ev->pc = ctx->args[0];
@@ -285,15 +253,9 @@ static __always_inline void send_set_way(const struct vcpu_key *key, struct vcpu
 
 static __always_inline int set_way_enter(struct kvm_vcpu *vcpu)
 {
-	struct vm_rec *vm = vm_get(BPF_CORE_READ(vcpu, kvm));
 	struct vcpu_key key = {};
-	struct vcpu_rec *rec;
+	struct vcpu_rec *rec = vcpu_of(vcpu, &key);
 
-	if (!vm)
-		return 0;
-	key.vm = vm->id;
-	key.idx = BPF_CORE_READ(vcpu, vcpu_idx);
-	rec = vcpu_get(&key);
 	if (!rec)
 		return 0;
 	if (rec->set_way != SET_WAY_NONE)
@@ -318,8 +280,9 @@ int BPF_KPROBE(set_way_kp, struct kvm_vcpu *vcpu)
 SEC("raw_tp/kvm_set_way_flush")
 int set_way_clean(struct bpf_raw_tracepoint_args *ctx)
 {
+	struct kvm_vcpu *vcpu;
 	struct vcpu_key key = {};
-	struct vcpu_rec *rec = vcpu_here(&key);
+	struct vcpu_rec *rec = vcpu_here(&key, &vcpu);
 
 	if (!rec)
 		return 0;
@@ -328,47 +291,42 @@ int set_way_clean(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-static __always_inline int set_way_leave(struct kvm_vcpu *vcpu)
+/* In the vCPU's thread, which has it loaded. */
+static __always_inline int set_way_leave(void)
 {
+	struct kvm_vcpu *vcpu = NULL;
 	struct vcpu_key key = {};
-	struct vcpu_rec *rec = vcpu_here(&key);
-	__u64 pc = vcpu ? BPF_CORE_READ(vcpu, arch.ctxt.regs.pc) : 0;
+	struct vcpu_rec *rec = vcpu_here(&key, &vcpu);
 
 	if (rec && rec->set_way != SET_WAY_NONE)
-		send_set_way(&key, rec, pc);
+		send_set_way(&key, rec, BPF_CORE_READ(vcpu, arch.ctxt.regs.pc));
 	return 0;
 }
 
 SEC("fexit/kvm_set_way_flush")
-int BPF_PROG(set_way_fx, struct kvm_vcpu *vcpu)
+int BPF_PROG(set_way_fx)
 {
-	return set_way_leave(vcpu);
+	return set_way_leave();
 }
 
 SEC("kretprobe/kvm_set_way_flush")
 int BPF_KPROBE(set_way_kr)
 {
-	struct running *run = running();
-
-	return set_way_leave(run ? run->vcpu : NULL);
+	return set_way_leave();
 }
+
+/* --- resets ----------------------------------------------------------------------------------- */
 
 static __always_inline int vcpu_reset(struct kvm_vcpu *vcpu)
 {
-	struct vm_rec *vm = vm_get(BPF_CORE_READ(vcpu, kvm));
-	struct kcoh_ev_reset *ev;
 	struct vcpu_key key = {};
-	struct vcpu_rec *rec;
+	struct vcpu_rec *rec = vcpu_of(vcpu, &key);
+	struct kcoh_ev_reset *ev;
 
-	if (!vm)
+	if (!rec)
 		return 0;
-	key.vm = vm->id;
-	key.idx = BPF_CORE_READ(vcpu, vcpu_idx);
-	rec = vcpu_get(&key);
-	if (rec) {
-		rec->state = STATE_RESET;
-		rec->armed = 0;
-	}
+	state_forget(rec, STATE_RESET);
+	rec->armed = 0;
 	if (!ev_reserve(ev, KCOH_EV_RESET, key.vm, key.idx))
 		return 0;
 	ev->has_run = vcpu_tid(vcpu) != 0;
@@ -389,4 +347,24 @@ SEC("kprobe/kvm_reset_vcpu")
 int BPF_KPROBE(vcpu_reset_kp, struct kvm_vcpu *vcpu)
 {
 	return vcpu_reset(vcpu);
+}
+
+/* By CPU_ON the vCPU is loaded, in its thread; by KVM_ARM_VCPU_INIT it is not, and that ioctl goes on. */
+static __always_inline int vcpu_was_reset(void)
+{
+	__u64 notifier = notifier_now();
+
+	return notifier ? look(vcpu_behind(notifier), 0) : 0;
+}
+
+SEC("fexit/kvm_reset_vcpu")
+int BPF_PROG(vcpu_reset_fx)
+{
+	return vcpu_was_reset();
+}
+
+SEC("kretprobe/kvm_reset_vcpu")
+int BPF_KPROBE(vcpu_reset_kr)
+{
+	return vcpu_was_reset();
 }

@@ -27,7 +27,7 @@
  * BPF program cannot take it), so a walk that the generation moved under is repeated, three times
  * at most, then counted as lost; records of an abandoned walk carry the older generation.
  */
-#include "common.bpf.h"
+#include "state.bpf.h"
 
 #define WALK_TRIES 3
 #define CHAIN_MAX 4096
@@ -122,23 +122,19 @@ static __noinline struct vm_rec *meet_vm(struct kvm *kvm, struct task_struct *ta
 static __always_inline void meet_vcpu(struct kvm_vcpu *vcpu, const struct vm_rec *vm)
 {
 	int cpu = BPF_CORE_READ(vcpu, cpu);
-	__u32 zero = 0, state;
 	struct vcpu_key key = {};
 	struct vcpu_rec *rec;
-	struct running *run;
 	__u64 sctlr, before, after;
+	__u32 state;
 
 	key.vm = vm->id;
 	key.idx = BPF_CORE_READ(vcpu, vcpu_idx);
-	rec = vcpu_get(&key);
+	rec = vcpu_get(vcpu, &key);
 	if (!rec)
 		return;
 	before = rec->state;
 	state = vcpu_state(vcpu, &sctlr);
 	if (cpu >= 0 && state != KCOH_OFF) {
-		run = bpf_map_lookup_percpu_elem(&kcoh_running, &zero, cpu);
-		if (run)
-			__sync_val_compare_and_swap(&run->who, 0, who_pack(vm, key.idx));
 		state = before <= KCOH_OFF ? before : KCOH_UNKNOWN;
 		sctlr = before <= KCOH_OFF ? rec->sctlr : 0;
 	}

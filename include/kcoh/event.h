@@ -47,6 +47,8 @@ enum kcoh_ev_type {
 	KCOH_EV_PHASE = 18, /* daemon: migration phase, from QMP or libvirt */
 	KCOH_EV_TICK = 19, /* daemon: time passed; deadlines are judged */
 	KCOH_EV_ACT_DONE = 20, /* daemon: an act was carried out or failed */
+	KCOH_EV_EXIT =
+		32, /* bpf: a single exit from the guest, only while somebody asks for them */
 };
 
 struct kcoh_ev_hdr {
@@ -293,6 +295,16 @@ struct kcoh_ev_act_done {
 	__s32 result; /* 0 or a negative errno */
 };
 
+/* A single exit from the guest. hdr.gap counts lost records of this type, and no others. */
+struct kcoh_ev_exit {
+	struct kcoh_ev_hdr hdr;
+	__u64 pc; /* of the guest */
+	__u64 esr; /* ESR_EL2; 0 if the exit was no exception that the guest took */
+	__u64 arg; /* HVC64, SMC64: x0; aborts: the IPA; otherwise 0 */
+	__u32 exit_class; /* ESR_EL2.EC, 64: interrupt, 65: other */
+	__u32 pad;
+};
+
 /* A record of any type, for storage on the stack and in tests. */
 union kcoh_ev {
 	struct kcoh_ev_hdr hdr;
@@ -312,6 +324,7 @@ union kcoh_ev {
 	struct kcoh_ev_phase phase;
 	struct kcoh_ev_tick tick;
 	struct kcoh_ev_act_done act_done;
+	struct kcoh_ev_exit exit;
 };
 
 /*

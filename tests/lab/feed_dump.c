@@ -154,16 +154,16 @@ static int print_hook(const struct kcoh_hook_view *hook, void *ctx)
 
 static void print_exits(struct kcoh_feed *feed)
 {
-	uint64_t counts[KCOH_EXIT_CLASSES];
+	struct kcoh_exit_counts counts;
 	uint32_t vm, i;
 
 	for (vm = 0; vm <= last_vm; vm++) {
-		if (kcoh_feed_exits(feed, vm, counts))
+		if (kcoh_feed_exits(feed, vm, KCOH_VCPU_NONE, &counts))
 			continue;
 		printf("exits vm=%u", vm);
 		for (i = 0; i < KCOH_EXIT_CLASSES; i++)
-			if (counts[i])
-				printf(" %s=%" PRIu64, kcoh_exit_class_name(i), counts[i]);
+			if (counts.classes[i])
+				printf(" %s=%" PRIu64, kcoh_exit_class_name(i), counts.classes[i]);
 		printf("\n");
 	}
 	printf("exits end\n");

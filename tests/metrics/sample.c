@@ -13,13 +13,15 @@
 
 #define MAX_VMS 1024
 
-static int exits(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
+static int exits(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts)
 {
 	(void)ctx;
+	(void)vcpu;
+	memset(ret_counts, 0, sizeof(*ret_counts));
 	if (vm % 3 == 0)
 		return -ENOENT;
-	ret_counts[0x16] = 5ull * vm;
-	ret_counts[KCOH_EXIT_IRQ] = 1;
+	ret_counts->classes[0x16] = 5ull * vm;
+	ret_counts->classes[KCOH_EXIT_IRQ] = 1;
 	return 0;
 }
 

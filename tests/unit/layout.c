@@ -156,6 +156,14 @@ FIELD(kcoh_ev_act_done, hdr, 0, 24);
 FIELD(kcoh_ev_act_done, act, 24, 4);
 FIELD(kcoh_ev_act_done, result, 28, 4);
 
+SIZE(kcoh_ev_exit, 56);
+FIELD(kcoh_ev_exit, hdr, 0, 24);
+FIELD(kcoh_ev_exit, pc, 24, 8);
+FIELD(kcoh_ev_exit, esr, 32, 8);
+FIELD(kcoh_ev_exit, arg, 40, 8);
+FIELD(kcoh_ev_exit, exit_class, 48, 4);
+FIELD(kcoh_ev_exit, pad, 52, 4);
+
 /* The longest record: what a reader of any must hold. */
 _Static_assert(sizeof(union kcoh_ev) == 104, "kcoh_ev");
 
@@ -176,6 +184,7 @@ VALUE(KCOH_EV_POLICY, 17);
 VALUE(KCOH_EV_PHASE, 18);
 VALUE(KCOH_EV_TICK, 19);
 VALUE(KCOH_EV_ACT_DONE, 20);
+VALUE(KCOH_EV_EXIT, 32);
 
 VALUE(KCOH_UNKNOWN, 0);
 VALUE(KCOH_CACHED, 1);
@@ -357,12 +366,30 @@ VALUE(KCOH_VM_RELEASE, 0x40086b97);
 
 /* --- bpf/maps.h */
 
-SIZE(kcoh_exits, 528);
+SIZE(kcoh_exits, 3336);
 FIELD(kcoh_exits, count, 0, 528);
+FIELD(kcoh_exits, sysreg, 528, 96);
+FIELD(kcoh_exits, call, 624, 64);
+FIELD(kcoh_exits, abort, 688, 40);
+FIELD(kcoh_exits, time, 728, 2560);
+FIELD(kcoh_exits, mmio_kernel, 3288, 8);
+FIELD(kcoh_exits, left_ns, 3296, 8);
+FIELD(kcoh_exits, entered_ns, 3304, 8);
+FIELD(kcoh_exits, sctlr, 3312, 8);
+FIELD(kcoh_exits, looked, 3320, 4);
+FIELD(kcoh_exits, row, 3324, 4);
+FIELD(kcoh_exits, aborted, 3328, 2);
+FIELD(kcoh_exits, wanted, 3330, 2);
+FIELD(kcoh_exits, pad, 3332, 4);
 
-SIZE(kcoh_shared, 64);
+SIZE(kcoh_shared, 96);
 FIELD(kcoh_shared, gap, 0, 8);
 FIELD(kcoh_shared, lost, 8, 40);
 FIELD(kcoh_shared, last_vm, 48, 8);
 FIELD(kcoh_shared, scan, 56, 4);
 FIELD(kcoh_shared, module, 60, 4);
+FIELD(kcoh_shared, exits_lost, 64, 8);
+FIELD(kcoh_shared, exits_gap, 72, 8);
+FIELD(kcoh_shared, times_since, 80, 8);
+FIELD(kcoh_shared, exits_wanted, 88, 4);
+FIELD(kcoh_shared, records_vm, 92, 4);

@@ -169,6 +169,32 @@ static void a_vm(void **state)
 	json_decref(vm);
 }
 
+/* What a vCPU did is told for one VM alone; what is not counted apart is null. */
+static void exits_told(void **state)
+{
+	json_t *vm = ask(*state, "/v1/vms/web-1", 200), *all = ask(*state, "/v1/vms", 200);
+	json_t *first = NULL, *missing, *none;
+	json_int_t psci, bucket, times, total;
+
+	assert_int_equal(json_unpack(vm, "{s:{s:{s:I}, s:{s:[[I, I]]}}, s:[{s:{s:I}}, {s:{s:o}}]}",
+				     "exits", "calls", "psci", &psci, "times", "inside", &bucket,
+				     &times, "vcpus", "exits", "total", &total, "exits", "total",
+				     &missing),
+			 0);
+	assert_int_equal(psci, 4);
+	assert_int_equal(bucket, 11);
+	assert_int_equal(times, 7);
+	assert_int_equal(total, 7);
+	assert_true(json_is_null(missing));
+	assert_int_equal(json_unpack(all, "{s:[{s:[{s?o}]}, {s:{s:o}}]}", "vms", "vcpus", "exits",
+				     &first, "exits", "total", &none),
+			 0);
+	assert_null(first);
+	assert_true(json_is_null(none));
+	json_decref(vm);
+	json_decref(all);
+}
+
 static void all_vms(void **state)
 {
 	json_t *json = ask(*state, "/v1/vms", 200), *vms = json_object_get(json, "vms");
@@ -393,11 +419,13 @@ static void one_daemon_a_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(health),         TEST(socket_is_private), TEST(a_vm),       TEST(all_vms),
-		TEST(verdicts),       TEST(odd_name),          TEST(untracked),  TEST(refusals),
-		TEST(methods),        TEST(module_release),    TEST(host_facts), TEST(keep_alive),
-		TEST(garbage),        TEST(one_daemon_a_path), TEST(metrics),    TEST(history),
-		TEST(tcp_only_reads), TEST(tcp_addresses),
+		TEST(health),        TEST(socket_is_private), TEST(a_vm),
+		TEST(all_vms),       TEST(exits_told),        TEST(verdicts),
+		TEST(odd_name),      TEST(untracked),         TEST(refusals),
+		TEST(methods),       TEST(module_release),    TEST(host_facts),
+		TEST(keep_alive),    TEST(garbage),           TEST(one_daemon_a_path),
+		TEST(metrics),       TEST(history),           TEST(tcp_only_reads),
+		TEST(tcp_addresses),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -74,6 +74,7 @@ static void all_keys(void **state)
 					       "history_days = 7\n"
 					       "history_mb = 0\n"
 					       "bpf_dir=/opt/bpf ; and another\n"
+					       "exit_vcpus = 300\nexit_times = yes\n"
 					       "\n"
 					       "[defaults]\r\n"
 					       "  strategy = observe\r\n"
@@ -90,6 +91,8 @@ static void all_keys(void **state)
 	assert_int_equal(kcoh_config_history_days(config), 7);
 	assert_int_equal(kcoh_config_history_mb(config), 0);
 	assert_string_equal(kcoh_config_bpf_dir(config), "/opt/bpf");
+	assert_int_equal(kcoh_config_exit_vcpus(config), 300);
+	assert_true(kcoh_config_times(config));
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_OBSERVE);
 	assert_int_equal(policy.guard, KCOH_GUARD_ENFORCE);
 	assert_int_equal(policy.arm_deadline_ms, 250);
@@ -136,8 +139,9 @@ static const struct {
 	const char *text;
 	const char *told; /* after the file's name */
 } mistakes[] = {
-	{ "[kcohd]\nsockte = /x\n", ":2: unknown key 'sockte' in [kcohd]; known are socket, "
-				    "listen, bpf_dir, history, history_days, history_mb" },
+	{ "[kcohd]\nsockte = /x\n",
+	  ":2: unknown key 'sockte' in [kcohd]; known are socket, "
+	  "listen, bpf_dir, history, history_days, history_mb, exit_vcpus, exit_times" },
 	{ "[defaults]\nqmp = /x\n",
 	  ":2: unknown key 'qmp' in [defaults]; known are strategy, guard, arm_deadline_ms" },
 	{ "\n\n[vmm a]\n",
@@ -172,6 +176,8 @@ static const struct {
 	{ "[kcohd]\nlisten = 127.0.0.1:-1\n", ":2: listen must be ADDRESS:PORT" },
 	{ "[kcohd]\nsocket = /" LONG LONG "\n", ":2: socket is longer than the 107 bytes" },
 	{ "[kcohd]\nbpf_dir = bpf\n", ":2: bpf_dir must be an absolute path, not 'bpf'" },
+	{ "[kcohd]\nexit_vcpus = 0\n", ":2: exit_vcpus must be a number from 1 to 65535, not '0'" },
+	{ "[kcohd]\nexit_times = on\n", ":2: exit_times must be yes or no, not 'on'" },
 	{ "[vm a]\nqmp = /run/%x.sock\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },
 	{ "[vm a]\nqmp = /run/%\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },
 	{ "[vm a]\nguard\n", ":2: neither a [section], nor key = value, nor a ; comment" },

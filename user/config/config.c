@@ -38,6 +38,8 @@
 #define HISTORY_LIMIT_MAX 1000000
 #define ARM_DEADLINE_MS 1000
 #define ARM_DEADLINE_MAX_MS 60000
+#define EXIT_VCPUS 2048
+#define EXIT_VCPUS_MAX 65535
 #define LINE_BYTES 1024
 
 /* Keys of [defaults] and [vm …], each with a bit that says it was given. */
@@ -60,6 +62,8 @@ struct kcoh_config {
 	char *history; /* empty: none */
 	uint32_t history_days, history_mb;
 	char *bpf_dir;
+	uint32_t exit_vcpus;
+	bool times;
 	struct section defaults;
 	TAILQ_HEAD(, section) vms;
 };
@@ -169,6 +173,25 @@ static int read_bpf_dir(struct parser *parser, const char *key, const char *valu
 	return text_set(parser, &parser->config->bpf_dir, value);
 }
 
+static int read_exit_vcpus(struct parser *parser, const char *key, const char *value)
+{
+	uint32_t vcpus;
+
+	if (kcoh_text_u32(value, &vcpus) < 0 || vcpus < 1 || vcpus > EXIT_VCPUS_MAX)
+		return fail(parser, "%s must be a number from 1 to %d, not '%s'", key,
+			    EXIT_VCPUS_MAX, value);
+	parser->config->exit_vcpus = vcpus;
+	return 1;
+}
+
+static int read_times(struct parser *parser, const char *key, const char *value)
+{
+	if (strcmp(value, "yes") && strcmp(value, "no"))
+		return fail(parser, "%s must be yes or no, not '%s'", key, value);
+	parser->config->times = !strcmp(value, "yes");
+	return 1;
+}
+
 static int read_strategy(struct parser *parser, const char *key, const char *value)
 {
 	int strategy = kcoh_strategy_parse(value);
@@ -232,6 +255,8 @@ static const struct key {
 	{ "history", AT(IN_KCOHD), read_history },
 	{ "history_days", AT(IN_KCOHD), read_history_limit },
 	{ "history_mb", AT(IN_KCOHD), read_history_limit },
+	{ "exit_vcpus", AT(IN_KCOHD), read_exit_vcpus },
+	{ "exit_times", AT(IN_KCOHD), read_times },
 	{ "strategy", AT(IN_DEFAULTS) | AT(IN_VM), read_strategy },
 	{ "guard", AT(IN_DEFAULTS) | AT(IN_VM), read_guard },
 	{ "arm_deadline_ms", AT(IN_DEFAULTS) | AT(IN_VM), read_arm_deadline },
@@ -383,6 +408,7 @@ int kcoh_config_new(struct kcoh_config **ret_config)
 	};
 	config->socket = strdup(KCOH_SOCKET);
 	config->bpf_dir = strdup(KCOH_BPF_DIR);
+	config->exit_vcpus = EXIT_VCPUS;
 	config->history = strdup(HISTORY);
 	config->history_days = HISTORY_DAYS;
 	config->history_mb = HISTORY_MB;
@@ -477,6 +503,16 @@ uint32_t kcoh_config_history_mb(const struct kcoh_config *config)
 const char *kcoh_config_listen(const struct kcoh_config *config)
 {
 	return config->listen;
+}
+
+uint32_t kcoh_config_exit_vcpus(const struct kcoh_config *config)
+{
+	return config->exit_vcpus;
+}
+
+bool kcoh_config_times(const struct kcoh_config *config)
+{
+	return config->times;
 }
 
 const char *kcoh_config_bpf_dir(const struct kcoh_config *config)

@@ -41,6 +41,9 @@ uint32_t kcoh_config_history_mb(const struct kcoh_config *config);
 const char *kcoh_config_listen(const struct kcoh_config *config); /* TCP address, or NULL */
 const char *kcoh_config_socket(const struct kcoh_config *config);
 const char *kcoh_config_bpf_dir(const struct kcoh_config *config);
+/* How many vCPUs' exits are counted apart; whether the times of exits are counted all the time. */
+uint32_t kcoh_config_exit_vcpus(const struct kcoh_config *config);
+bool kcoh_config_times(const struct kcoh_config *config);
 /* The command line comes before the file. 0 or -ENOMEM. */
 int kcoh_config_set_socket(struct kcoh_config *config, const char *path);
 int kcoh_config_set_bpf_dir(struct kcoh_config *config, const char *path);

@@ -2,13 +2,13 @@
 /*
  * feed.c - loads the BPF objects, attaches them, and hands on what they send.
  *
- * The problem: four objects that must share one ring buffer and one table of VMs, on kernels that
+ * The problem: six objects that must share one ring buffer and one table of VMs, on kernels that
  * differ in what can be attached, started by people who may lack a right or have built half of it.
  * Each of these is told in one sentence; the words of libbpf and of the verifier come only when
  * asked for (verbose).
  *
  * Start, in order: a kernel with BTF and KVM? Open each object and compare its ABI number. Share
- * the maps: the first object makes them. Load. Fill the stack of free exit slots. Attach, VM ends
+ * the maps: the first object makes them. Load. Fill the stack of free slots. Attach, VM ends
  * before VM births. The module's hooks are loaded with the rest and attached when it is there.
  *
  * Loss: programs count what they could not send in kcoh_shared.gap and the next record carries it.
@@ -36,8 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../bpf/maps.h"
-#include "hooks.h"
+#include "internal.h"
 
 #define BTF_PATH "/sys/kernel/btf/vmlinux"
 #define RING_MIN (1u << 20)
@@ -47,29 +46,19 @@
 /* Records taken from the ring in one go, so that a flood cannot hold the caller's loop for ever. */
 #define CONSUME_MAX 65536
 
-_Static_assert(KCOH_EXIT_KINDS == KCOH_EXIT_CLASSES, "bpf/maps.h and feed.h disagree");
+/* Single exits have a ring of their own, a quarter of the other's. */
+#define EXIT_RING_SHARE 4
 
-static const char *const object_names[] = { "vcpu", "memslot", "harvest", "module", "vmlist" };
-#define OBJECTS (sizeof(object_names) / sizeof(object_names[0]))
+static const char *const object_names[KCOH_OBJECTS] = {
+	[KCOH_OBJECT_VCPU] = "vcpu",       [KCOH_OBJECT_EXIT] = "exit",
+	[KCOH_OBJECT_MEMSLOT] = "memslot", [KCOH_OBJECT_HARVEST] = "harvest",
+	[KCOH_OBJECT_MODULE] = "module",   [KCOH_OBJECT_VMLIST] = "vmlist",
+};
 
 /* Maps that all objects share; the first object's are used. */
 static const char *const map_names[] = {
-	"kcoh_ring",  "kcoh_shared", "kcoh_vms",  "kcoh_vcpus",    "kcoh_running",
-	"kcoh_exits", "kcoh_slots",  "kcoh_free", "kcoh_harvests",
-};
-
-struct kcoh_feed {
-	struct kcoh_feed_config config;
-	struct bpf_object *objs[OBJECTS];
-	struct kcoh_hook_state hooks[KCOH_HOOKS_MAX];
-	struct ring_buffer *ring;
-	struct kcoh_shared *shared; /* mapped */
-	const uint64_t *slots; /* mapped: VM id of each exit slot, or 0 */
-	struct kcoh_exits *exits; /* one per CPU, room for a look-up */
-	int cpus;
-	uint32_t attachments; /* of the module's hooks, ever */
-	uint64_t misses; /* recursion_misses reported so far */
-	int consumed; /* records in the current kcoh_feed_consume() */
+	"kcoh_ring",    "kcoh_shared", "kcoh_vms",  "kcoh_vcpus",    "kcoh_exits",
+	"kcoh_threads", "kcoh_slots",  "kcoh_free", "kcoh_harvests",
 };
 
 /* --- words ----------------------------------------------------------------------------------- */
@@ -163,6 +152,36 @@ static int open_object(struct kcoh_feed *feed, size_t i, char *text, size_t len)
 	return 0;
 }
 
+static uint32_t exit_ring_size(uint32_t ring_bytes)
+{
+	uint32_t page = sysconf(_SC_PAGESIZE), size = ring_bytes / EXIT_RING_SHARE;
+
+	return size > page ? size : page;
+}
+
+static int size_map(const struct bpf_object *obj, const char *name, uint32_t entries)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(obj, name);
+
+	return map ? bpf_map__set_max_entries(map, entries) : -ENOENT;
+}
+
+static int size_maps(const struct kcoh_feed *feed)
+{
+	const struct bpf_object *first = feed->objs[0];
+	int err = size_map(first, "kcoh_ring", feed->config.ring_bytes);
+
+	if (!err)
+		err = size_map(first, "kcoh_exits", feed->exits.slots);
+	if (!err)
+		err = size_map(first, "kcoh_slots", feed->exits.slots);
+	if (!err)
+		err = size_map(first, "kcoh_free", feed->exits.slots);
+	return err ? err :
+		     size_map(feed->objs[KCOH_OBJECT_EXIT], "kcoh_exit_ring",
+			      exit_ring_size(feed->config.ring_bytes));
+}
+
 static int share_maps(struct kcoh_feed *feed, size_t i)
 {
 	struct bpf_map *first, *map;
@@ -178,11 +197,7 @@ static int share_maps(struct kcoh_feed *feed, size_t i)
 		if (err)
 			return err;
 	}
-	if (i == 0)
-		return bpf_map__set_max_entries(
-			bpf_object__find_map_by_name(feed->objs[0], "kcoh_ring"),
-			feed->config.ring_bytes);
-	return 0;
+	return i == 0 ? size_maps(feed) : 0;
 }
 
 static int load_object(struct kcoh_feed *feed, size_t i, char *text, size_t len)
@@ -243,7 +258,7 @@ static int fill_free_slots(const struct kcoh_feed *feed)
 	uint32_t slot;
 
 	/* A stack: the lowest comes out first. Slot 0 is nobody's. */
-	for (slot = KCOH_EXIT_SLOTS - 1; slot; slot--)
+	for (slot = feed->exits.slots - 1; slot; slot--)
 		if (bpf_map_update_elem(fd, NULL, &slot, BPF_ANY))
 			return -errno;
 	return 0;
@@ -259,6 +274,26 @@ static int on_record(void *ctx, void *data, size_t len)
 	return ++feed->consumed >= CONSUME_MAX ? -EAGAIN : 0;
 }
 
+static int on_exit_record(void *ctx, void *data, size_t len)
+{
+	struct kcoh_feed *feed = ctx;
+	const struct kcoh_ev_hdr *ev = data;
+
+	if (len >= sizeof(*ev) && ev->size == len && feed->config.exit_fn)
+		feed->config.exit_fn(ev, len, feed->config.ctx);
+	return ++feed->consumed >= CONSUME_MAX ? -EAGAIN : 0;
+}
+
+static size_t exits_bytes(const struct kcoh_feed *feed)
+{
+	return (size_t)feed->exits.slots * sizeof(struct kcoh_exits);
+}
+
+static size_t owners_bytes(const struct kcoh_feed *feed)
+{
+	return (size_t)feed->exits.slots * sizeof(uint64_t);
+}
+
 static int set_up_memory(struct kcoh_feed *feed, char *text, size_t len)
 {
 	int err = fill_free_slots(feed);
@@ -268,10 +303,10 @@ static int set_up_memory(struct kcoh_feed *feed, char *text, size_t len)
 			    strerror(-err));
 	feed->shared =
 		map_memory(feed, "kcoh_shared", sizeof(*feed->shared), PROT_READ | PROT_WRITE);
-	feed->slots =
-		map_memory(feed, "kcoh_slots", KCOH_EXIT_SLOTS * sizeof(*feed->slots), PROT_READ);
-	feed->exits = calloc(feed->cpus, sizeof(*feed->exits));
-	if (!feed->shared || !feed->slots || !feed->exits)
+	feed->exits.owners = map_memory(feed, "kcoh_slots", owners_bytes(feed), PROT_READ);
+	feed->exits.exits =
+		map_memory(feed, "kcoh_exits", exits_bytes(feed), PROT_READ | PROT_WRITE);
+	if (!feed->shared || !feed->exits.owners || !feed->exits.exits)
 		return fail(-ENOMEM, text, len,
 			    "not enough memory for the tables of the BPF programs");
 	feed->ring = ring_buffer__new(bpf_object__find_map_fd_by_name(feed->objs[0], "kcoh_ring"),
@@ -279,6 +314,12 @@ static int set_up_memory(struct kcoh_feed *feed, char *text, size_t len)
 	if (!feed->ring)
 		return fail(-errno, text, len, "the ring buffer of %u bytes cannot be mapped: %s",
 			    feed->config.ring_bytes, strerror(errno));
+	feed->exit_ring = ring_buffer__new(
+		bpf_object__find_map_fd_by_name(feed->objs[KCOH_OBJECT_EXIT], "kcoh_exit_ring"),
+		on_exit_record, feed, NULL);
+	if (!feed->exit_ring)
+		return fail(-errno, text, len, "the ring buffer of exits cannot be mapped: %s",
+			    strerror(errno));
 	return 0;
 }
 
@@ -290,11 +331,11 @@ static int attach_all(struct kcoh_feed *feed, char *text, size_t len)
 	for (i = 0; i < kcoh_hooks_count; i++) {
 		const struct kcoh_hook *hook = &kcoh_hooks[i];
 
-		if (hook->kind == KCOH_HOOK_MODULE) {
+		if (hook->kind == KCOH_HOOK_MODULE || hook->kind == KCOH_HOOK_WANTED) {
 			kcoh_hook_detach(hook, &feed->hooks[i]);
 			continue;
 		}
-		err = kcoh_hook_attach(hook, &feed->hooks[i], feed->objs, OBJECTS);
+		err = kcoh_hook_attach(hook, &feed->hooks[i], feed->objs, KCOH_OBJECTS);
 		if (err == -EPERM)
 			return fail_rights(text, len);
 		if (err && hook->kind == KCOH_HOOK_REQUIRED)
@@ -310,9 +351,9 @@ static int bring_up(struct kcoh_feed *feed, const struct btf *vmlinux, char *tex
 	size_t i;
 
 	err = check_kernel(vmlinux, &trampoline_err, text, len);
-	for (i = 0; !err && i < OBJECTS; i++)
+	for (i = 0; !err && i < KCOH_OBJECTS; i++)
 		err = open_object(feed, i, text, len);
-	for (i = 0; !err && i < OBJECTS; i++) {
+	for (i = 0; !err && i < KCOH_OBJECTS; i++) {
 		kcoh_hooks_choose(feed->objs[i], vmlinux, trampoline_err);
 		err = load_object(feed, i, text, len);
 	}
@@ -337,6 +378,7 @@ int kcoh_feed_open(const struct kcoh_feed_config *config, struct kcoh_feed **ret
 	if (feed->cpus < 1)
 		feed->cpus = 1;
 	feed->config.ring_bytes = ring_size(config->ring_bytes, feed->cpus);
+	feed->exits.slots = 1 + (config->exit_vcpus ? config->exit_vcpus : KCOH_EXIT_VCPUS);
 	verbose = config->verbose;
 	libbpf_set_print(print_libbpf);
 	vmlinux = btf__load_vmlinux_btf();
@@ -359,13 +401,15 @@ void kcoh_feed_close(struct kcoh_feed *feed)
 	for (i = 0; i < kcoh_hooks_count; i++)
 		kcoh_hook_detach(&kcoh_hooks[i], &feed->hooks[i]);
 	ring_buffer__free(feed->ring);
+	ring_buffer__free(feed->exit_ring);
 	if (feed->shared)
 		munmap(feed->shared, sizeof(*feed->shared));
-	if (feed->slots)
-		munmap((void *)feed->slots, KCOH_EXIT_SLOTS * sizeof(*feed->slots));
-	for (i = 0; i < OBJECTS; i++)
+	if (feed->exits.owners)
+		munmap((void *)feed->exits.owners, owners_bytes(feed));
+	if (feed->exits.exits)
+		munmap(feed->exits.exits, exits_bytes(feed));
+	for (i = 0; i < KCOH_OBJECTS; i++)
 		bpf_object__close(feed->objs[i]);
-	free(feed->exits);
 	free(feed);
 }
 
@@ -379,7 +423,7 @@ int kcoh_feed_module_attach(struct kcoh_feed *feed)
 	for (i = 0; i < kcoh_hooks_count; i++) {
 		if (kcoh_hooks[i].kind != KCOH_HOOK_MODULE || feed->hooks[i].link)
 			continue;
-		err = kcoh_hook_attach(&kcoh_hooks[i], &feed->hooks[i], feed->objs, OBJECTS);
+		err = kcoh_hook_attach(&kcoh_hooks[i], &feed->hooks[i], feed->objs, KCOH_OBJECTS);
 		if (err) {
 			kcoh_feed_module_detach(feed);
 			return err;
@@ -408,7 +452,7 @@ static uint64_t count_misses(const struct kcoh_feed *feed)
 	uint64_t sum = 0;
 	size_t i;
 
-	for (i = 0; i < OBJECTS; i++) {
+	for (i = 0; i < KCOH_OBJECTS; i++) {
 		bpf_object__for_each_program(prog, feed->objs[i])
 		{
 			struct bpf_prog_info info = {};
@@ -449,13 +493,18 @@ static int deliver_gap(struct kcoh_feed *feed)
 
 int kcoh_feed_consume(struct kcoh_feed *feed)
 {
-	int r;
+	int r, records;
 
 	feed->consumed = 0;
 	r = ring_buffer__consume(feed->ring);
 	if (r < 0 && r != -EAGAIN)
 		return r;
-	return feed->consumed + deliver_gap(feed);
+	records = feed->consumed;
+	feed->consumed = 0;
+	r = ring_buffer__consume(feed->exit_ring);
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	return records + feed->consumed + deliver_gap(feed);
 }
 
 int kcoh_feed_scan(struct kcoh_feed *feed)
@@ -488,28 +537,6 @@ int kcoh_feed_scan(struct kcoh_feed *feed)
 }
 
 /* --- numbers --------------------------------------------------------------------------------- */
-
-int kcoh_feed_exits(struct kcoh_feed *feed, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
-{
-	int fd = bpf_object__find_map_fd_by_name(feed->objs[0], "kcoh_exits");
-	uint32_t slot = 0;
-	int cpu, i;
-
-	if (vm != KCOH_VM_NONE) {
-		for (slot = 1; slot < KCOH_EXIT_SLOTS; slot++)
-			if (__atomic_load_n(&feed->slots[slot], __ATOMIC_RELAXED) == vm)
-				break;
-		if (slot == KCOH_EXIT_SLOTS)
-			return -ENOENT;
-	}
-	if (bpf_map_lookup_elem(fd, &slot, feed->exits))
-		return -errno;
-	memset(ret_counts, 0, KCOH_EXIT_CLASSES * sizeof(ret_counts[0]));
-	for (cpu = 0; cpu < feed->cpus; cpu++)
-		for (i = 0; i < KCOH_EXIT_CLASSES; i++)
-			ret_counts[i] += feed->exits[cpu].count[i];
-	return 0;
-}
 
 uint64_t kcoh_feed_lost(struct kcoh_feed *feed)
 {

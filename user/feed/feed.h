@@ -38,8 +38,11 @@ typedef void (*kcoh_feed_fn)(const struct kcoh_ev_hdr *ev, size_t len, void *ctx
 struct kcoh_feed_config {
 	const char *bpf_dir; /* where the *.bpf.o are */
 	uint32_t ring_bytes; /* power of two, multiple of the page size; 0: by the number of CPUs */
+	uint32_t exit_vcpus; /* how many vCPUs' exits are counted apart; 0: KCOH_EXIT_VCPUS */
 	bool verbose; /* libbpf's own messages to stderr */
 	kcoh_feed_fn fn;
+	kcoh_feed_fn
+		exit_fn; /* for KCOH_EV_EXIT, which is in no order with the others; may be NULL */
 	void *ctx;
 };
 
@@ -79,16 +82,58 @@ int kcoh_feed_consume(struct kcoh_feed *feed);
 int kcoh_feed_scan(struct kcoh_feed *feed);
 
 /*
- * Exit counters of a VM, summed over CPUs, by class = ESR_EL2.EC (0..63), KCOH_EXIT_IRQ,
- * KCOH_EXIT_OTHER. -ENOENT: no such VM, or one beyond the 255 that are counted apart. For vm =
- * KCOH_VM_NONE: exits that belong to none of those.
+ * What was counted of exits. A class is ESR_EL2.EC (0..63), KCOH_EXIT_IRQ or KCOH_EXIT_OTHER; the rest
+ * tells some classes apart further: the registers of SYS64, the calls of HVC64 and SMC64, data aborts
+ * from a guest. Times are counted while kcoh_feed_want() asks for them: row by row how often the time
+ * outside the guest, and in the last row inside it, was 2^bucket to 2^(bucket + 1) - 1 ns.
  */
 #define KCOH_EXIT_IRQ 64
 #define KCOH_EXIT_OTHER 65
 #define KCOH_EXIT_CLASSES 66
-int kcoh_feed_exits(struct kcoh_feed *feed, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES]);
-/* Name of an exit class ("HVC64", "DABT_LOW", "IRQ" …); never NULL. */
+#define KCOH_EXIT_SYSREGS 12
+#define KCOH_EXIT_CALLS 8
+#define KCOH_EXIT_ABORTS 6
+#define KCOH_EXIT_TIMES 10
+#define KCOH_EXIT_BUCKETS 32
+struct kcoh_exit_counts {
+	uint64_t classes[KCOH_EXIT_CLASSES];
+	uint64_t sysregs[KCOH_EXIT_SYSREGS];
+	uint64_t calls[KCOH_EXIT_CALLS];
+	uint64_t aborts[KCOH_EXIT_ABORTS];
+	uint64_t times[KCOH_EXIT_TIMES][KCOH_EXIT_BUCKETS];
+};
+
+/*
+ * Of one vCPU; with KCOH_VCPU_NONE, of all of a VM's. -ENOENT: no such VM or vCPU, or it came when
+ * config.exit_vcpus others were there. For vm = KCOH_VM_NONE: exits of those, classes only.
+ */
+#define KCOH_EXIT_VCPUS 2048
+int kcoh_feed_exits(struct kcoh_feed *feed, uint32_t vm, uint16_t vcpu,
+		    struct kcoh_exit_counts *ret_counts);
+
+/* How many vCPUs' exits are counted apart now, and how many may be. */
+void kcoh_feed_exit_vcpus(const struct kcoh_feed *feed, uint32_t *ret_used, uint32_t *ret_max);
+
+/* Names ("HVC64", "DABT_LOW", "IRQ"; "timer"; "psci"; "mmio-user-read"; "wfx"); never NULL. */
 const char *kcoh_exit_class_name(uint32_t exit_class);
+const char *kcoh_exit_sysreg_name(uint32_t sysreg);
+const char *kcoh_exit_call_name(uint32_t call);
+const char *kcoh_exit_abort_name(uint32_t abort);
+const char *kcoh_exit_time_name(uint32_t time);
+
+/*
+ * What is wanted besides counts, from now on: times, and a KCOH_EV_EXIT record for each exit of VM
+ * `records_vm` (KCOH_VM_NONE: of all). 0, or a negative errno if this kernel has no hook for times.
+ */
+struct kcoh_feed_wants {
+	bool times;
+	bool records;
+	uint32_t records_vm;
+};
+int kcoh_feed_want(struct kcoh_feed *feed, const struct kcoh_feed_wants *wants);
+
+/* Records of single exits that were lost so far; they are in no gap of others. */
+uint64_t kcoh_feed_exits_lost(const struct kcoh_feed *feed);
 
 /* Records lost so far, by the BPF side, all reasons. */
 uint64_t kcoh_feed_lost(struct kcoh_feed *feed);

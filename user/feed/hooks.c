@@ -10,9 +10,10 @@
  * So each hook has a list of programs, cheapest first, and is attached with the first one that
  * works. An object is loaded as a whole and one refused program would fail it, therefore
  * trampolines are tried once, beforehand, with a program of two instructions; if they fail, or BTF
- * does not know the function, those programs are not loaded.
+ * does not know the function, those programs are not loaded. The same for programs that need
+ * bpf_rdonly_cast(), which are called …_cast.
  *
- * Example, on 6.1: kvm_arch_vcpu_load: tries "vcpu_load_fe" (not loaded), then "vcpu_load_kp":
+ * Example, on 6.1: kvm_reset_vcpu: tries "vcpu_reset_fe" (not loaded), then "vcpu_reset_kp":
  * method "kprobe". On 6.12: method "fentry".
  *
  * Cost: at start only. Limit: methods are chosen once; nothing is retried while running, but for
@@ -36,12 +37,20 @@
 const struct kcoh_hook kcoh_hooks[] = {
 	{ "kvm_arch_destroy_vm", KCOH_HOOK_REQUIRED, { "vm_gone_fe", "vm_gone_kp" },
 	  "the end of VMs" },
+	{ "kvm_arch_destroy_vm:exits", KCOH_HOOK_REQUIRED, { "forget_vm_fe", "forget_vm_kp" },
+	  "the end of VMs whose exits are counted" },
 	{ "kvm_coalesced_mmio_init", KCOH_HOOK_OPTIONAL, { "vm_new_fe", "vm_new_kp" },
 	  "VMs before their first use" },
-	{ "kvm_arch_vcpu_load", KCOH_HOOK_REQUIRED, { "vcpu_load_fe", "vcpu_load_kp" },
-	  "which vCPU runs where" },
-	{ "kvm_arch_vcpu_put", KCOH_HOOK_OPTIONAL, { "vcpu_put_fx", "vcpu_put_kr" },
-	  "the state of vCPUs that stopped" },
+	{ "kvm_arch_vcpu_run_pid_change", KCOH_HOOK_REQUIRED, { "first_run_fe", "first_run_kp" },
+	  "vCPUs that begin to run" },
+	{ "kvm_userspace_exit", KCOH_HOOK_OPTIONAL, { "user_exit_cast", "user_exit_rt" },
+	  "the state of vCPUs that left KVM_RUN" },
+	{ "kvm_sched_out", KCOH_HOOK_OPTIONAL, { "sched_out_fx", "sched_out_kr" },
+	  "the state of vCPUs that were preempted or sleep" },
+	{ "kvm_arch_vcpu_ioctl", KCOH_HOOK_OPTIONAL, { "ioctl_fx", "ioctl_kp+ioctl_kr" },
+	  "registers that user space writes" },
+	{ "kvm_arch_vcpu_ioctl_set_mpstate", KCOH_HOOK_OPTIONAL, { "mpstate_fx", "mpstate_kp+mpstate_kr" },
+	  "vCPUs that user space stops or starts" },
 	{ "kvm_arch_commit_memory_region", KCOH_HOOK_REQUIRED, { "memslot_fe", "memslot_kp" },
 	  "memslot changes and dirty logging" },
 	{ "kvm_arch_mmu_enable_log_dirty_pt_masked", KCOH_HOOK_OPTIONAL, { "protect_fe", "protect_kp" },
@@ -52,8 +61,12 @@ const struct kcoh_hook kcoh_hooks[] = {
 	  "harvests of dirty pages" },
 	{ "kvm_reset_vcpu", KCOH_HOOK_OPTIONAL, { "vcpu_reset_fe", "vcpu_reset_kp" },
 	  "vCPU resets" },
-	{ "kvm_exit", KCOH_HOOK_OPTIONAL, { "kvm_exit_rt" },
+	{ "kvm_reset_vcpu:return", KCOH_HOOK_OPTIONAL, { "vcpu_reset_fx", "vcpu_reset_kr" },
+	  "the state of vCPUs that CPU_ON started" },
+	{ "kvm_exit", KCOH_HOOK_OPTIONAL, { "kvm_exit_cast", "kvm_exit_rt" },
 	  "exits" },
+	{ "kvm_entry", KCOH_HOOK_WANTED, { "kvm_entry_rt" },
+	  "how long exits take" },
 	{ "kvm_toggle_cache", KCOH_HOOK_OPTIONAL, { "kvm_toggle_rt" },
 	  "toggles that KVM traps" },
 	{ "kvm_set_way_flush:clean", KCOH_HOOK_OPTIONAL, { "set_way_clean" },
@@ -114,8 +127,16 @@ static const char *trampoline_of(const struct bpf_program *prog)
 	return !strncmp(section, "fexit/", 6) ? section + 6 : NULL;
 }
 
+static bool casts(const struct bpf_program *prog)
+{
+	const char *end = strrchr(bpf_program__name(prog), '_');
+
+	return end && !strcmp(end, "_cast");
+}
+
 void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int trampoline_err)
 {
+	bool can_cast = btf__find_by_name_kind(vmlinux, "bpf_rdonly_cast", BTF_KIND_FUNC) >= 0;
 	struct bpf_program *prog;
 	const char *func;
 
@@ -124,6 +145,8 @@ void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int tr
 		func = trampoline_of(prog);
 		if (func &&
 		    (trampoline_err || btf__find_by_name_kind(vmlinux, func, BTF_KIND_FUNC) < 0))
+			bpf_program__set_autoload(prog, false);
+		if (!can_cast && casts(prog))
 			bpf_program__set_autoload(prog, false);
 	}
 }
@@ -161,27 +184,59 @@ static void explain(const struct kcoh_hook *hook, struct kcoh_hook_state *state,
 
 	if (err == -ENOENT)
 		why = hook->kind == KCOH_HOOK_MODULE ? "the kcoh module is not loaded" :
+		      hook->kind == KCOH_HOOK_WANTED ? "nobody asks for it now" :
 						       "this kernel has no such hook";
 	snprintf(state->why, sizeof(state->why), "%s (not seen: %s)", why, hook->unseen);
+}
+
+/*
+ * One try: "PROGRAM", or "ENTRY+PROGRAM" for a return probe, which knows no arguments: the first one
+ * notes them at the function's entry, and is attached before the other.
+ */
+static int attach_try(const char *name, struct kcoh_hook_state *state,
+		      struct bpf_object *const *objs, size_t objs_count)
+{
+	const char *plus = strchr(name, '+');
+	struct bpf_program *prog, *first;
+	char entry[32];
+	int err;
+
+	prog = find_program(objs, objs_count, plus ? plus + 1 : name);
+	if (!prog || !bpf_program__autoload(prog))
+		return -ENOENT;
+	if (plus) {
+		snprintf(entry, sizeof(entry), "%.*s", (int)(plus - name), name);
+		first = find_program(objs, objs_count, entry);
+		if (!first)
+			return -ENOENT;
+		state->entry_link = bpf_program__attach(first);
+		if (!state->entry_link)
+			return -errno;
+	}
+	state->link = bpf_program__attach(prog);
+	if (state->link) {
+		state->method = method_of(prog);
+		return 0;
+	}
+	err = -errno;
+	bpf_link__destroy(state->entry_link);
+	state->entry_link = NULL;
+	return err;
 }
 
 int kcoh_hook_attach(const struct kcoh_hook *hook, struct kcoh_hook_state *state,
 		     struct bpf_object *const *objs, size_t objs_count)
 {
-	struct bpf_program *prog;
-	int i, err = -ENOENT;
+	int i, tried, err = -ENOENT;
 
 	for (i = 0; i < KCOH_TRIES_MAX && hook->tries[i]; i++) {
-		prog = find_program(objs, objs_count, hook->tries[i]);
-		if (!prog || !bpf_program__autoload(prog))
-			continue;
-		state->link = bpf_program__attach(prog);
-		if (state->link) {
-			state->method = method_of(prog);
+		tried = attach_try(hook->tries[i], state, objs, objs_count);
+		if (!tried) {
 			state->why[0] = 0;
 			return 0;
 		}
-		err = -errno;
+		if (tried != -ENOENT)
+			err = tried;
 	}
 	explain(hook, state, err);
 	return err;
@@ -190,6 +245,7 @@ int kcoh_hook_attach(const struct kcoh_hook *hook, struct kcoh_hook_state *state
 void kcoh_hook_detach(const struct kcoh_hook *hook, struct kcoh_hook_state *state)
 {
 	bpf_link__destroy(state->link);
+	bpf_link__destroy(state->entry_link);
 	memset(state, 0, sizeof(*state));
 	explain(hook, state, -ENOENT);
 }

@@ -16,17 +16,20 @@ enum kcoh_hook_kind {
 	KCOH_HOOK_REQUIRED, /* without it nothing that we say would be right */
 	KCOH_HOOK_OPTIONAL,
 	KCOH_HOOK_MODULE, /* on a tracepoint of the module: attached when that is loaded */
+	KCOH_HOOK_WANTED, /* attached while somebody wants what it shows */
 };
 
 struct kcoh_hook {
 	const char *name; /* of the kernel's function or tracepoint */
 	enum kcoh_hook_kind kind;
-	const char *tries[KCOH_TRIES_MAX]; /* program names, cheapest first */
+	const char *
+		tries[KCOH_TRIES_MAX]; /* program names, cheapest first; ENTRY+RETURN: two of them */
 	const char *unseen; /* what is not seen without it: the end of a sentence */
 };
 
 struct kcoh_hook_state {
 	struct bpf_link *link;
+	struct bpf_link *entry_link; /* of the program at the function's entry, if it takes two */
 	const char *method;
 	char why[160];
 };
@@ -37,7 +40,7 @@ extern const size_t kcoh_hooks_count;
 /* 0, or the negative errno that BPF trampolines (fentry, fexit) fail with on this kernel. */
 int kcoh_trampoline_try(const struct btf *vmlinux, const char *func);
 
-/* Before load: switches those trampoline programs of this object off that cannot be used. */
+/* Before load: switches those programs of this object off that this kernel cannot run. */
 void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int trampoline_err);
 
 /* Attaches one hook with the first of its tries that works; 0 or the last negative errno. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * names.c - what an exit class is called.
+ * names.c - what an exit class is called, and what is told apart within some.
  *
  * A class is ESR_EL2.EC of the exception that took the vCPU out of the guest (Arm ARM D24.2.41), or
  * one of two of our own. Names follow the kernel's ESR_ELx_EC_* and so what people know from `perf
@@ -83,4 +83,40 @@ static const char *const names[KCOH_EXIT_CLASSES] = {
 const char *kcoh_exit_class_name(uint32_t exit_class)
 {
 	return exit_class < KCOH_EXIT_CLASSES && names[exit_class] ? names[exit_class] : "?";
+}
+
+/* Order as in bpf/maps.h; aborts as in exits.c. */
+static const char *const sysregs[KCOH_EXIT_SYSREGS] = {
+	"other", "id",      "vm",    "timer", "gic", "pmu",
+	"debug", "set-way", "cache", "tlb",   "el2", "impdef",
+};
+static const char *const calls[KCOH_EXIT_CALLS] = {
+	"other", "arch", "psci", "trng", "standard", "hyp", "vendor-hyp", "firmware",
+};
+static const char *const aborts[KCOH_EXIT_ABORTS] = {
+	"memslot-read",    "memslot-write",    "mmio-user-read",
+	"mmio-user-write", "mmio-kernel-read", "mmio-kernel-write",
+};
+static const char *const times[KCOH_EXIT_TIMES] = {
+	"other", "wfx", "hvc", "smc", "sysreg", "iabt", "dabt", "irq", "fp", "inside",
+};
+
+const char *kcoh_exit_sysreg_name(uint32_t sysreg)
+{
+	return sysreg < KCOH_EXIT_SYSREGS ? sysregs[sysreg] : "?";
+}
+
+const char *kcoh_exit_call_name(uint32_t call)
+{
+	return call < KCOH_EXIT_CALLS ? calls[call] : "?";
+}
+
+const char *kcoh_exit_abort_name(uint32_t abort)
+{
+	return abort < KCOH_EXIT_ABORTS ? aborts[abort] : "?";
+}
+
+const char *kcoh_exit_time_name(uint32_t time)
+{
+	return time < KCOH_EXIT_TIMES ? times[time] : "?";
 }

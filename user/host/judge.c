@@ -144,6 +144,8 @@ static const struct kcoh_hook_view *hook_find(const struct kcoh_patient *patient
 /* Why it is no wonder, and no lack, that this hook is not attached. */
 static bool is_excused(const struct kcoh_patient *patient, const struct kcoh_hook_view *hook)
 {
+	if (!strcmp(hook->name, "kvm_entry"))
+		return true; /* attached only while somebody wants to know how long exits take */
 	if (!strncmp(hook->name, "kcoh_", 5))
 		return !module_answers(&patient->facts); /* then the module itself is a finding */
 	return !strncmp(hook->name, "arm_smmu", 8) && !patient->facts.smmus;
@@ -201,11 +203,13 @@ static const struct {
 } abilities[] = {
 	{ "virtual machines from birth to end", { "kvm_coalesced_mmio_init", "kvm_arch_destroy_vm" }, 0 },
 	{ "virtual machines from before the start", { "task_file" }, 0 },
-	{ "exits by class", { "kvm_exit", "kvm_arch_vcpu_load" }, 0 },
+	{ "exits by vCPU and class", { "kvm_exit" }, 0 },
 	{ "memslots and dirty logging", { "kvm_arch_commit_memory_region" }, 0 },
 	{ "harvests of dirty pages",
 	  { "kvm_vm_ioctl", "kvm_vm_ioctl:return", "kvm_arch_mmu_enable_log_dirty_pt_masked" }, 0 },
-	{ "cache states, sampled", { "kvm_arch_vcpu_load", "kvm_arch_vcpu_put" }, 0 },
+	{ "cache states, sampled",
+	  { "kvm_arch_vcpu_run_pid_change", "kvm_userspace_exit", "kvm_sched_out",
+	    "kvm_arch_vcpu_ioctl" }, 0 },
 	{ "resets and set/way operations", { "kvm_reset_vcpu", "kvm_set_way_flush" }, 0 },
 	{ "every incoherent window of a dirty epoch",
 	  { "kcoh_epoch", "kcoh_arm", "kcoh_toggle" }, KCOH_HOST_TRAP },

@@ -5,7 +5,7 @@
  *   ok        machine  aarch64, kernel 6.1.0-50-arm64, pages of 4096 bytes, KVM
  *   degraded  module   the kcoh module is not loaded: …; load it with: modprobe kcoh
  *   …
- *   works     exits by class
+ *   works     exits by vCPU and class
  *   does not  cleaning at harvest: the module is not loaded
  *   this host is degraded
  *

@@ -62,6 +62,9 @@ struct daemon {
 	bool rescan; /* the core asked for one */
 	LIST_HEAD(, cancel_job) jobs;
 	struct kcoh_serve *serve;
+	struct kcoh_feed_wants wants; /* what the feed was told to do besides counting */
+	int wants_error; /* what it said to the last order */
+	uint64_t times_until_ns; /* somebody reads the times of exits, until then */
 };
 
 uint64_t now_ns(void); /* CLOCK_MONOTONIC */
@@ -95,6 +98,10 @@ int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
 /* module.c */
 void module_look(struct daemon *daemon); /* it may have come or gone */
 int module_release(struct daemon *daemon, uint64_t *ret_ns, char *err, size_t err_len);
+
+/* wants.c: what costs something at each exit, for as long as somebody asks for it. */
+int wants_times(struct daemon *daemon);
+void wants_look(struct daemon *daemon);
 
 /* acts.c: carries out the core's acts. */
 void act_start(void *daemon, const struct kcoh_act *act);

@@ -13,33 +13,39 @@
 #include "serve/tcp.h"
 #include "serve/version.h"
 
-static int exits(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES])
+static int exits(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts)
 {
 	struct daemon *daemon = ctx;
 
-	return kcoh_feed_exits(daemon->feed, vm, ret_counts);
+	return kcoh_feed_exits(daemon->feed, vm, vcpu, ret_counts);
 }
 
-static uint64_t exits_total(const uint64_t counts[KCOH_EXIT_CLASSES])
+static int times(void *ctx)
+{
+	return wants_times(ctx);
+}
+
+static uint64_t exits_total(const struct kcoh_exit_counts *counts)
 {
 	uint64_t total = 0;
 
 	for (int i = 0; i < KCOH_EXIT_CLASSES; i++)
-		total += counts[i];
+		total += counts->classes[i];
 	return total;
 }
 
 void exits_sample(struct daemon *daemon)
 {
-	uint64_t counts[KCOH_EXIT_CLASSES], total, now = now_ns();
+	struct kcoh_exit_counts counts;
+	uint64_t total, now = now_ns();
 	struct kcoh_roster_vm *vm;
 
 	for (size_t i = 0; (vm = kcoh_roster_at(daemon->roster, i)); i++) {
 		struct kcoh_exit_rate *rate = &vm->exit_rate;
 
-		if (kcoh_feed_exits(daemon->feed, vm->ident->id, counts) < 0)
+		if (kcoh_feed_exits(daemon->feed, vm->ident->id, KCOH_VCPU_NONE, &counts) < 0)
 			continue;
-		total = exits_total(counts);
+		total = exits_total(&counts);
 		rate->known = rate->at_ns && now > rate->at_ns && total >= rate->total;
 		if (rate->known)
 			rate->per_s = (uint64_t)((double)(total - rate->total) * 1e9 /
@@ -83,6 +89,20 @@ static json_t *feature_json(const struct daemon *daemon, uint32_t feature)
 	return json_boolean(daemon->module.hardware & feature);
 }
 
+/* How many vCPUs' exits are counted apart, and what those did that came when the table was full. */
+static json_t *exits_json(const struct daemon *daemon)
+{
+	struct kcoh_exit_counts apart = { 0 };
+	uint32_t used, max;
+
+	kcoh_feed_exit_vcpus(daemon->feed, &used, &max);
+	kcoh_feed_exits(daemon->feed, KCOH_VM_NONE, KCOH_VCPU_NONE, &apart);
+	return json_pack("{s:i, s:i, s:I, s:b, s:I}", "vcpus", (int)used, "vcpus_max", (int)max,
+			 "not_attributed", (json_int_t)exits_total(&apart), "times",
+			 (int)daemon->wants.times, "records_lost",
+			 (json_int_t)kcoh_feed_exits_lost(daemon->feed));
+}
+
 static json_t *host_json(void *ctx)
 {
 	struct daemon *daemon = ctx;
@@ -102,6 +122,7 @@ static json_t *host_json(void *ctx)
 			    json_integer((json_int_t)kcoh_feed_lost(daemon->feed)));
 	json_object_set_new(o, "records_malformed",
 			    json_integer((json_int_t)kcoh_relay_malformed(daemon->relay)));
+	json_object_set_new(o, "exits", exits_json(daemon));
 	json_object_set_new(o, "seq", json_integer((json_int_t)kcoh_log_last(daemon->log)));
 	return o;
 }
@@ -157,6 +178,7 @@ int serve_up(struct daemon *daemon)
 		.log = daemon->log,
 		.page_size = daemon->page_size,
 		.exits = exits,
+		.times = times,
 		.host = host_json,
 		.metrics = metrics,
 		.history = kcoh_config_history(daemon->config),

@@ -4,7 +4,7 @@
  *
  *   10 ms   take what BPF left in the ring buffer; scan again if the core asked for it
  *   100 ms  a TICK: the core judges its deadlines
- *   1 s     has the module come or gone? How often do VMs leave the guest?
+ *   1 s     has the module come or gone? How often do VMs leave the guest? Does nobody ask for times any more?
  *
  * The ring buffer is read from a timer and not woken by each record, because a guest that toggles in a loop would otherwise
  * wake kcohd as often; 10 ms is what a verdict may be old.
@@ -128,6 +128,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)usec;
 	module_look(daemon);
 	exits_sample(daemon);
+	wants_look(daemon);
 	return again(source, LOOK_US);
 }
 

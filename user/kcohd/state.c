@@ -192,6 +192,7 @@ int feed_up(struct daemon *daemon)
 	const struct kcoh_feed_config config = {
 		.bpf_dir = kcoh_config_bpf_dir(daemon->config),
 		.verbose = daemon->options.verbose,
+		.exit_vcpus = kcoh_config_exit_vcpus(daemon->config),
 		.fn = on_record,
 		.ctx = daemon,
 	};

@@ -58,7 +58,7 @@ struct kcoh_metrics_source {
 	struct kcoh_roster *roster;
 	struct kcoh_metrics_host *host;
 	/* Exit counters of a VM, as in kcoh_serve_config. May be NULL. */
-	int (*exits)(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES]);
+	int (*exits)(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts);
 	void *ctx;
 };
 

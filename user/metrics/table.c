@@ -26,7 +26,7 @@
 struct vm_facts {
 	struct kcoh_vm_view view;
 	bool exits_known;
-	uint64_t exits[KCOH_EXIT_CLASSES];
+	struct kcoh_exit_counts exits;
 	char labels[LABELS_LEN]; /* vm="3",name="web-1" */
 };
 
@@ -270,8 +270,9 @@ static void vm_window_seconds(const struct scrape *scrape, const struct vm_facts
 static void vm_exits(const struct scrape *scrape, const struct vm_facts *vm)
 {
 	for (uint32_t i = 0; vm->exits_known && i < KCOH_EXIT_CLASSES; i++) {
-		if (vm->exits[i])
-			number(scrape, vm->labels, "class", kcoh_exit_class_name(i), vm->exits[i]);
+		if (vm->exits.classes[i])
+			number(scrape, vm->labels, "class", kcoh_exit_class_name(i),
+			       vm->exits.classes[i]);
 	}
 }
 
@@ -416,7 +417,8 @@ static void facts_fill(const struct kcoh_metrics_source *source, const struct kc
 		.verdict = { .kind = KCOH_VERDICT_VETO, .reason = KCOH_RSN_TOO_MANY },
 	};
 	(void)kcoh_core_vm(source->core, ident->id, &vm->view);
-	vm->exits_known = source->exits && source->exits(source->ctx, ident->id, vm->exits) == 0;
+	vm->exits_known = source->exits &&
+			  source->exits(source->ctx, ident->id, KCOH_VCPU_NONE, &vm->exits) == 0;
 	snprintf(id, sizeof(id), "%u", ident->id);
 	kcoh_om_label(vm->labels, sizeof(vm->labels), "vm", id);
 	/* A name too long for a label is left out: `vm` says which it is. */

@@ -110,12 +110,11 @@ static struct kcoh_vm_view view_of(struct kcoh_serve *serve, const struct kcoh_i
 	return view;
 }
 
-static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
+static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm, bool each_vcpu)
 {
 	const struct kcoh_ident *ident = vm->ident;
 	const struct kcoh_serve_config *config = &serve->config;
 	struct kcoh_vm_view view = view_of(serve, ident);
-	uint64_t exits[KCOH_EXIT_CLASSES] = { 0 };
 	struct kcoh_vm_facts facts = {
 		.ident = ident,
 		.view = &view,
@@ -123,10 +122,11 @@ static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm
 		.exit_rate = &vm->exit_rate,
 		.harvests = &vm->harvests,
 		.page_size = config->page_size,
+		.exits = config->exits,
+		.exits_ctx = config->ctx,
+		.each_vcpu = each_vcpu,
 	};
 
-	if (config->exits && config->exits(config->ctx, ident->id, exits) == 0)
-		facts.exits = exits;
 	return kcoh_vm_json(&facts);
 }
 
@@ -174,15 +174,43 @@ static enum MHD_Result get_metrics(struct kcoh_serve *serve, struct MHD_Connecti
 		      MHD_NO;
 }
 
+/* ?times=1: false if they cannot be had, which was answered. */
+static bool times_ask(struct kcoh_serve *serve, struct MHD_Connection *connection,
+		      enum MHD_Result *ret_answered)
+{
+	const struct kcoh_serve_config *config = &serve->config;
+	const char *times = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "times");
+	int err;
+
+	if (!times)
+		return true;
+	if (strcmp(times, "1")) {
+		*ret_answered = answer_error(connection, MHD_HTTP_BAD_REQUEST,
+					     "times=%s makes no sense: times=1 asks for them",
+					     times);
+		return false;
+	}
+	err = config->times ? config->times(config->ctx) : -EOPNOTSUPP;
+	if (err < 0)
+		*ret_answered = answer_error(connection, MHD_HTTP_CONFLICT,
+					     "this kernel does not show how long exits take: %s",
+					     strerror(-err));
+	return err >= 0;
+}
+
 static enum MHD_Result get_vms(struct kcoh_serve *serve, struct MHD_Connection *connection,
 			       const char *rest)
 {
 	struct kcoh_roster *roster = serve->config.roster;
-	json_t *array = json_array();
+	enum MHD_Result answered = MHD_NO;
+	json_t *array;
 
 	(void)rest;
+	if (!times_ask(serve, connection, &answered))
+		return answered;
+	array = json_array();
 	for (size_t i = 0; i < kcoh_roster_count(roster); i++)
-		json_array_append_new(array, vm_json(serve, kcoh_roster_at(roster, i)));
+		json_array_append_new(array, vm_json(serve, kcoh_roster_at(roster, i), false));
 	return answer_json(connection, MHD_HTTP_OK, json_pack("{s:o}", "vms", array));
 }
 
@@ -212,7 +240,7 @@ static enum MHD_Result get_vm(struct kcoh_serve *serve, struct MHD_Connection *c
 
 		answered = answer_json(connection, MHD_HTTP_OK,
 				       verdict ? kcoh_verdict_json(vm->ident, &view) :
-						 vm_json(serve, vm));
+						 vm_json(serve, vm, true));
 	}
 	free(selector);
 	return answered;

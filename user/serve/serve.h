@@ -27,8 +27,10 @@ struct kcoh_serve_config {
 	uint32_t page_size; /* bytes */
 	const char *history; /* path of the store's database, or NULL: none is kept */
 	unsigned int max_streams; /* of events at a time; 0: 64 */
-	/* Exit counters by class: 0, or a negative errno if there are none. May be NULL. */
-	int (*exits)(void *ctx, uint32_t vm, uint64_t ret_counts[KCOH_EXIT_CLASSES]);
+	/* Exit counters as kcoh_feed_exits(): 0, or a negative errno if there are none. May be NULL. */
+	int (*exits)(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts);
+	/* Somebody asked for the times of exits, and will again soon. 0 or a negative errno. May be NULL. */
+	int (*times)(void *ctx);
 	/* A new object of facts about host and module. May be NULL. */
 	json_t *(*host)(void *ctx);
 	/* What the wiring knows for /metrics; ret_host is zeroed. May be NULL. */

@@ -22,19 +22,6 @@ static json_t *vcpu_json(const struct kcoh_vcpu_view *vcpu)
 			 "since_ns", number(vcpu->since_ns));
 }
 
-/* Indexes may have holes: a vCPU that never made a record is not known. */
-static json_t *vcpus_json(const struct kcoh_core *core, const struct kcoh_vm_view *view)
-{
-	json_t *array = json_array();
-	struct kcoh_vcpu_view vcpu;
-
-	for (uint32_t i = 0; i < KCOH_VCPU_NONE && json_array_size(array) < view->vcpus; i++) {
-		if (kcoh_core_vcpu(core, view->id, (uint16_t)i, &vcpu) == 0)
-			json_array_append_new(array, vcpu_json(&vcpu));
-	}
-	return array;
-}
-
 static json_t *windows_json(const struct kcoh_vm_view *view)
 {
 	json_t *array = json_array();
@@ -60,19 +47,82 @@ static json_t *epoch_json(const struct kcoh_vm_view *view)
 			 (int)view->armed);
 }
 
-static json_t *exits_json(const uint64_t *exits, const struct kcoh_exit_rate *rate)
+/* Those that are not 0, by name. */
+static json_t *counts_json(const uint64_t *counts, uint32_t n, const char *(*name)(uint32_t i))
 {
-	json_t *classes = json_object();
-	uint64_t total = 0;
+	json_t *object = json_object();
 
-	for (uint32_t i = 0; exits && i < KCOH_EXIT_CLASSES; i++) {
-		if (exits[i])
-			json_object_set_new(classes, kcoh_exit_class_name(i), number(exits[i]));
-		total += exits[i];
+	for (uint32_t i = 0; i < n; i++) {
+		if (counts[i])
+			json_object_set_new(object, name(i), number(counts[i]));
 	}
-	return json_pack("{s:o, s:o, s:o}", "total", exits ? number(total) : json_null(), "per_s",
-			 exits && rate->known ? number(rate->per_s) : json_null(), "classes",
-			 classes);
+	return object;
+}
+
+/* {"irq": [[12, 40], [13, 2]]}: 40 times from 2^12 to 2^13 - 1 ns, … */
+static json_t *times_json(const struct kcoh_exit_counts *counts)
+{
+	json_t *object = json_object();
+
+	for (uint32_t row = 0; row < KCOH_EXIT_TIMES; row++) {
+		json_t *buckets = json_array();
+
+		for (uint32_t i = 0; i < KCOH_EXIT_BUCKETS; i++) {
+			if (counts->times[row][i])
+				json_array_append_new(
+					buckets,
+					json_pack("[i, o]", (int)i, number(counts->times[row][i])));
+		}
+		if (json_array_size(buckets))
+			json_object_set_new(object, kcoh_exit_time_name(row), buckets);
+		else
+			json_decref(buckets);
+	}
+	return object;
+}
+
+/* `total` is null if this is not counted apart. */
+static json_t *exits_json(const struct kcoh_vm_facts *facts, uint16_t vcpu)
+{
+	struct kcoh_exit_counts counts = { 0 };
+	uint64_t total = 0;
+	bool counted;
+
+	counted = facts->exits &&
+		  facts->exits(facts->exits_ctx, facts->ident->id, vcpu, &counts) == 0;
+	for (uint32_t i = 0; i < KCOH_EXIT_CLASSES; i++)
+		total += counts.classes[i];
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o}", "total", counted ? number(total) : json_null(),
+		"classes", counts_json(counts.classes, KCOH_EXIT_CLASSES, kcoh_exit_class_name),
+		"sysregs", counts_json(counts.sysregs, KCOH_EXIT_SYSREGS, kcoh_exit_sysreg_name),
+		"calls", counts_json(counts.calls, KCOH_EXIT_CALLS, kcoh_exit_call_name), "aborts",
+		counts_json(counts.aborts, KCOH_EXIT_ABORTS, kcoh_exit_abort_name), "times",
+		times_json(&counts));
+}
+
+static json_t *per_s_json(const struct kcoh_vm_facts *facts)
+{
+	return facts->exit_rate && facts->exit_rate->known ? number(facts->exit_rate->per_s) :
+							     json_null();
+}
+
+/* Indexes may have holes: a vCPU that never made a record is not known. */
+static json_t *vcpus_json(const struct kcoh_vm_facts *facts)
+{
+	const struct kcoh_vm_view *view = facts->view;
+	json_t *array = json_array(), *o;
+	struct kcoh_vcpu_view vcpu;
+
+	for (uint32_t i = 0; i < KCOH_VCPU_NONE && json_array_size(array) < view->vcpus; i++) {
+		if (kcoh_core_vcpu(facts->core, view->id, (uint16_t)i, &vcpu) < 0)
+			continue;
+		o = vcpu_json(&vcpu);
+		if (facts->each_vcpu)
+			json_object_set_new(o, "exits", exits_json(facts, (uint16_t)i));
+		json_array_append_new(array, o);
+	}
+	return array;
 }
 
 /* Pages by KVM's hooks; what was cleaned of them by the module, null where it never cleaned. */
@@ -146,7 +196,7 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 		return NULL;
 	}
 	add_verdict(verdict, &view->verdict);
-	json_object_set_new(o, "vcpus", vcpus_json(facts->core, view));
+	json_object_set_new(o, "vcpus", vcpus_json(facts));
 	json_object_set_new(o, "vcpu_states", states_json(view));
 	json_object_set_new(o, "slots", number(view->slots));
 	json_object_set_new(o, "ram_bytes", number(view->ram_pages * facts->page_size));
@@ -162,6 +212,7 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));
 	json_object_set_new(o, "verdict", verdict);
 	json_object_set_new(o, "harvests", harvests_json(facts->harvests, facts->page_size));
-	json_object_set_new(o, "exits", exits_json(facts->exits, facts->exit_rate));
+	json_object_set_new(o, "exits", exits_json(facts, KCOH_VCPU_NONE));
+	json_object_set_new(json_object_get(o, "exits"), "per_s", per_s_json(facts));
 	return o;
 }

@@ -15,9 +15,12 @@ struct kcoh_vm_facts {
 	const struct kcoh_ident *ident;
 	const struct kcoh_vm_view *view;
 	const struct kcoh_core *core; /* for its vCPUs */
-	const uint64_t *exits; /* by class, KCOH_EXIT_CLASSES of them; NULL: not counted */
 	const struct kcoh_exit_rate *exit_rate;
 	const struct kcoh_harvests *harvests;
+	/* As kcoh_serve_config.exits; NULL: not counted */
+	int (*exits)(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts);
+	void *exits_ctx;
+	bool each_vcpu; /* tell also what each vCPU did */
 	uint32_t page_size; /* bytes */
 };
 

@@ -58,7 +58,15 @@
 #define CMD_CPU_OFF 7
 #define CMD_SPIN 8 /* until PARAM_SPIN + vCPU is 0: no exit */
 #define CMD_WFI 9 /* until the VMM raises the interrupt line */
+#define CMD_EXITS 11 /* operand 0: EXIT_*, 1: how many */
 #define CMD_BUSY_NOISE 10 /* CMD_NOISE, after a REPORT_BUSY: the VMM does not wait for its end */
+
+/* Ways to leave the guest that always do, so that a guest knows how often it did */
+#define EXIT_HVC 1 /* PSCI_VERSION */
+#define EXIT_MMIO_WRITE 2
+#define EXIT_MMIO_READ 3
+#define EXIT_ID 4 /* a read of ID_AA64ISAR1_EL1 */
+#define EXIT_WFI 5 /* until a timer 200 us ahead */
 
 #define MMU_M 1
 #define MMU_C 4

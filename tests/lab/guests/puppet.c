@@ -128,6 +128,31 @@ static void spin(u64 vcpu)
 		asm volatile("dc civac, %0; dsb sy" : : "r"(word) : "memory");
 }
 
+static void nap(void)
+{
+	write_sysreg(cntv_cval_el0, read_sysreg(cntvct_el0) + read_sysreg(cntfrq_el0) / 5000);
+	write_sysreg(cntv_ctl_el0, 1);
+	asm volatile("isb; wfi");
+	write_sysreg(cntv_ctl_el0, 0);
+	asm volatile("isb");
+}
+
+static void exits(u64 kind, u64 times)
+{
+	for (; times; times--) {
+		if (kind == EXIT_HVC)
+			psci(0x84000000, 0, 0, 0);
+		else if (kind == EXIT_MMIO_WRITE)
+			store64(GUEST_BELL + BELL_ARG(3), times);
+		else if (kind == EXIT_MMIO_READ)
+			load64(GUEST_BELL + BELL_OPERAND(0));
+		else if (kind == EXIT_ID)
+			read_sysreg(id_aa64isar1_el1);
+		else if (kind == EXIT_WFI)
+			nap();
+	}
+}
+
 /* Runs one command and returns how many registers it wrote that TVM traps. */
 static u64 obey(u64 vcpu, u64 command)
 {
@@ -159,6 +184,9 @@ static u64 obey(u64 vcpu, u64 command)
 		return 0;
 	case CMD_SPIN:
 		spin(vcpu);
+		return 0;
+	case CMD_EXITS:
+		exits(a, b);
 		return 0;
 	case CMD_WFI:
 		report(REPORT_BUSY, 0, 0, 0);

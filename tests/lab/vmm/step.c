@@ -29,7 +29,7 @@ struct step {
 	bool on_vcpu; /* operand 0 is a vCPU */
 	bool on_slot; /* operand 0 is a slot */
 	uint64_t command; /* an order to the puppet on vCPU operand 0, … */
-	uint64_t bits; /* … with this as its first operand if CMD_MMU */
+	uint64_t bits; /* … with this as its first operand if CMD_MMU or CMD_EXITS */
 	int (*run)(struct machine *machine, const uint64_t *operand); /* or something else */
 };
 
@@ -308,6 +308,15 @@ static const struct step steps[] = {
 	{ "noise", ":VCPU:TIMES", "write every trapped register with what it holds", 2, true,
 	  .command = CMD_NOISE },
 	{ "toggle", ":VCPU:TIMES", "off, noise, on, noise", 2, true, .command = CMD_TOGGLE },
+	{ "hvcs", ":VCPU:TIMES", "PSCI_VERSION", 2, true, .command = CMD_EXITS, .bits = EXIT_HVC },
+	{ "stores", ":VCPU:TIMES", "MMIO writes", 2, true, .command = CMD_EXITS,
+	  .bits = EXIT_MMIO_WRITE },
+	{ "loads", ":VCPU:TIMES", "MMIO reads", 2, true, .command = CMD_EXITS,
+	  .bits = EXIT_MMIO_READ },
+	{ "ids", ":VCPU:TIMES", "reads of a feature register", 2, true, .command = CMD_EXITS,
+	  .bits = EXIT_ID },
+	{ "naps", ":VCPU:TIMES", "WFI until a timer", 2, true, .command = CMD_EXITS,
+	  .bits = EXIT_WFI },
 	{ "set-way", ":VCPU:OPERATIONS", "DC CISW; 0: all of every cache", 2, true,
 	  .command = CMD_SET_WAY },
 	{ "write", ":VCPU:OFFSET:PAGES", "write a byte in each page", 3, true,
@@ -399,8 +408,10 @@ static int step_dispatch(struct machine *machine, const struct step *step, const
 		return -ENOENT;
 	if (step->run)
 		return step->run(machine, operand);
-	if (step->command == CMD_MMU)
+	if (step->bits || step->command == CMD_MMU)
 		order[1] = step->bits;
+	if (step->command == CMD_EXITS)
+		order[2] = operand[1];
 	return bell_order(&machine->vm.vcpus[operand[0]], &machine->bell, order, false,
 			  machine->deadline_ms);
 }
