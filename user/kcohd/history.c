@@ -124,14 +124,16 @@ static void try_open(struct daemon *daemon)
 		.max_bytes = (uint64_t)kcoh_config_history_mb(daemon->config) << 20,
 	};
 	char sentence[512];
+	int err;
 
 	history->tried_ns = now_ns();
 	directory_make(config.path); /* if that fails, opening says it */
-	if (kcoh_store_open(&config, &history->store, sentence, sizeof(sentence)) == 0)
-		history->failing = false;
-	else if (!history->failing)
+	err = kcoh_store_open(&config, &history->store, sentence, sizeof(sentence));
+	if (err < 0 && !history->failing)
 		say(LOG_WARNING, "%s; the guard goes on without it", sentence);
-	history->failing = !history->store;
+	else if (err == 0 && history->failing)
+		say(LOG_INFO, "the history is written again");
+	history->failing = err < 0;
 }
 
 static int on_look(sd_event_source *source, uint64_t usec, void *ctx)
