@@ -272,11 +272,16 @@ static bool stream_run(struct stream *stream, CURLcode *ret_code)
 
 static int stream_end(struct stream *stream, CURLcode code, const struct common_options *options)
 {
+	curl_off_t length = -1;
 	long status = 0;
 
 	curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (status && status != 200)
 		return complain_answer(status, stream->held.bytes);
+	/* One whose length was said beforehand has come to its end; events have none. */
+	curl_easy_getinfo(stream->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	if (code == CURLE_OK && length >= 0)
+		return STATUS_OK;
 	if (code == CURLE_OK || code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR)
 		return complain("kcohd ended the stream of events (was it stopped?)");
 	return complain_of(stream->curl, code, socket_path(options));

@@ -21,8 +21,8 @@ int client_ask(const struct common_options *options, const char *method, const c
 json_t *client_try(const struct common_options *options, const char *path);
 
 /*
- * Reads a stream of lines until it ends, somebody types Ctrl-C, standard output closes, or `line` returns
- * false: STATUS_OK but for a stream that breaks or cannot be had.
+ * Reads lines, of a stream or of an answer that has an end, until it ends, somebody types Ctrl-C, standard output closes,
+ * or `line` returns false: STATUS_OK but for a stream that breaks or cannot be had.
  */
 int client_stream(const struct common_options *options, const char *path,
 		  bool (*line)(void *ctx, const char *text, size_t len), void *ctx);

@@ -16,7 +16,7 @@
 #include "serve/event_json.h"
 
 #define LOOK_US (200 * 1000)
-#define REOPEN_NS (60ull * 1000000000)
+#define REOPEN_NS (10ull * 1000000000)
 
 static bool is_kept(const struct kcoh_entry *entry)
 {
