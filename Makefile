@@ -138,6 +138,13 @@ build/asan/unit/%: build/asan/obj/tests/unit/%.o build/asan/libkcoh.a
 build/asan/unit/test_cli: | build/asan/bin/kcoh
 unit: build/asan/bin/kcoh $(UNIT)
 
+# libbpf with a kernel that says yes to everything.
+build/native/relocate: tests/kerneltypes/relocate.c Makefile | setup
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)gcc -D_GNU_SOURCE -std=gnu11 -O2 -g $(WARN) $< -Wl,--wrap=syscall -Wl,--wrap=btf__load_vmlinux_btf \
+		-Wl,-Bstatic -lbpf -Wl,-Bdynamic -lelf -lz -o $@
+
 ## demo      a real migration of an MMU-off guest, flagged and vetoed, in the emulated arm64 host
 demo: KERNELS := 6.1
 demo: arm64 bpf kmod guests

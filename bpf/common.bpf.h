@@ -120,7 +120,7 @@ struct {
 /* By pid_tgid. LRU: entries of tasks whose ioctl's return was missed make room by themselves. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 256); /* a CPU; the loader's choice */
 	__type(key, __u64);
 	__type(value, struct harvest_rec);
 } kcoh_harvests SEC(".maps");

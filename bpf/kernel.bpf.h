@@ -12,6 +12,9 @@
  * Example: BPF_CORE_READ(vcpu, arch.ctxt.vncr_array) is at offset 2384 on one kernel, 4048 on
  * another, and absent on 6.1, where struct kvm_cpu_context has no such field.
  *
+ * `make check` has libbpf look all of it up in each lab kernel's type information, without booting
+ * (tests/kerneltypes).
+ *
  * Cost: none at run time. Limit: a *meaning* that changes under the same name is not noticed; the
  * lab runs every kernel for that. Order and size of what is declared here do not matter.
  *
@@ -94,9 +97,7 @@ struct bpf_raw_tracepoint_args {
 
 struct user_pt_regs {
 	__u64 regs[31];
-	__u64 sp;
 	__u64 pc;
-	__u64 pstate;
 };
 
 struct mm_struct;

@@ -73,8 +73,10 @@ static int walk_bucket(__u32 i, struct walk *walk)
 	struct kvm_memslots *slots = walk->slots; /* CO-RE would relocate struct walk, too */
 	const void *heads = __builtin_preserve_access_index(&slots->id_hash);
 
+	heads += i * bpf_core_type_size(struct hlist_head) +
+		 bpf_core_field_offset(struct hlist_head, first);
 	walk->node = NULL;
-	bpf_probe_read_kernel(&walk->node, sizeof(walk->node), heads + i * sizeof(walk->node));
+	bpf_probe_read_kernel(&walk->node, sizeof(walk->node), heads);
 	if (walk->node) {
 		bpf_loop(CHAIN_MAX, walk_node, walk, 0);
 		walk->cut |= walk->node != NULL;

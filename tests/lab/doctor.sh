@@ -61,8 +61,11 @@ if s2fwb; then
 else
 	same "everything works" '' "$(broken)"
 fi
-same "for people, the same in words: no line is degraded" 'this host is ready' "$(kcoh doctor | tail -n 1)"
-check "none is" awk '/^(degraded|unusable)/ { bad = 1 } END { exit bad }' <(kcoh doctor)
+kcoh doctor >"$TMP/words"
+same "for people, the same in words" 'this host is ready' "$(tail -n 1 "$TMP/words")"
+check "no line of it is degraded" awk '/^(degraded|unusable)/ { bad = 1 } END { exit bad }' "$TMP/words"
+same "each hook and how it is attached" "$(jq -r '.hooks[] | "\(.name): attached as \(.method)"' "$TMP/doctor")" \
+	"$(sed -n 's/^hook *//p' "$TMP/words")"
 
 kcohd_stop
 examine 1 "asked by a user" setpriv --reuid 65534 --regid 65534 --clear-groups

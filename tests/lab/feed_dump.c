@@ -5,7 +5,7 @@
  *
  *   kcoh-feed [--bpf-dir DIR] [--ring BYTES] [--no-scan] [--module] [--verbose]
  *
- * It opens the feed, says `ready` with the method of each hook, scans for VMs, and prints records
+ * It opens the feed, says `ready` with the method of each hook and the size of each program, scans for VMs, and prints records
  * until it gets SIGTERM; then what is left in the BPF maps. SIGUSR1 prints exit counters, SIGUSR2
  * scans again.
  *
@@ -205,6 +205,24 @@ static long count_keys(const char *name, bool filled)
 	return count;
 }
 
+/* What the verifier went through to accept each program, of all that the kernel has now. */
+static void print_programs(void)
+{
+	uint32_t id = 0;
+
+	while (!bpf_prog_get_next_id(id, &id)) {
+		struct bpf_prog_info info = {};
+		uint32_t len = sizeof(info);
+		int fd = bpf_prog_get_fd_by_id(id);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			printf("feed program %s: %u instructions, %u verified\n", info.name,
+			       info.xlated_prog_len / 8, info.verified_insns);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
 static void scan(struct kcoh_feed *feed)
 {
 	uint64_t start = now_ms();
@@ -272,6 +290,7 @@ int main(int argc, char **argv)
 	if (module)
 		printf("feed module: %d\n", kcoh_feed_module_attach(feed));
 	kcoh_feed_each_hook(feed, print_hook, NULL);
+	print_programs();
 	printf("feed ready after %" PRIu64 " ms\n", now_ms() - start);
 	if (!no_scan)
 		scan(feed);

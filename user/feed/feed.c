@@ -159,6 +159,9 @@ static uint32_t exit_ring_size(uint32_t ring_bytes)
 	return size > page ? size : page;
 }
 
+/* An LRU table keeps up to 128 free entries a CPU to itself: with fewer, harvests under way would be pushed out. */
+#define HARVESTS_PER_CPU 256
+
 static int size_map(const struct bpf_object *obj, const char *name, uint32_t entries)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(obj, name);
@@ -177,6 +180,8 @@ static int size_maps(const struct kcoh_feed *feed)
 		err = size_map(first, "kcoh_slots", feed->exits.slots);
 	if (!err)
 		err = size_map(first, "kcoh_free", feed->exits.slots);
+	if (!err)
+		err = size_map(first, "kcoh_harvests", HARVESTS_PER_CPU * (uint32_t)feed->cpus);
 	return err ? err :
 		     size_map(feed->objs[KCOH_OBJECT_EXIT], "kcoh_exit_ring",
 			      exit_ring_size(feed->config.ring_bytes));

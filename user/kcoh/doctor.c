@@ -5,6 +5,8 @@
  *   ok        machine  aarch64, kernel 6.1.0-50-arm64, pages of 4096 bytes, KVM
  *   degraded  module   the kcoh module is not loaded: …; load it with: modprobe kcoh
  *   …
+ *   hook      kvm_exit: attached as raw_tp
+ *   …
  *   works     exits by vCPU and class
  *   does not  cleaning at harvest: the module is not loaded
  *   this host is degraded
@@ -128,7 +130,19 @@ static void painted(enum paint colour, const char *word, int width)
 	printf("%s%-*s%s", paint(colour), width, word, paint(PAINT_PLAIN));
 }
 
-static void diagnosis_print(const struct kcoh_diagnosis *diagnosis)
+static void hooks_print(const struct kcoh_patient *patient)
+{
+	for (size_t i = 0; i < patient->hooks_count; i++) {
+		const struct kcoh_hook_view *hook = &patient->hooks[i];
+
+		painted(PAINT_DIM, "hook", 9);
+		printf(" %s: %s%s\n", hook->name, hook->method ? "attached as " : "not available: ",
+		       hook->method ? hook->method : hook->why);
+	}
+}
+
+static void diagnosis_print(const struct kcoh_patient *patient,
+			    const struct kcoh_diagnosis *diagnosis)
 {
 	for (size_t i = 0; i < diagnosis->findings_count; i++) {
 		const struct kcoh_finding *finding = &diagnosis->findings[i];
@@ -136,6 +150,7 @@ static void diagnosis_print(const struct kcoh_diagnosis *diagnosis)
 		painted(level_paint(finding->level), kcoh_level_name(finding->level), 9);
 		printf(" %-8s %s\n", finding->name, finding->sentence);
 	}
+	hooks_print(patient);
 	for (size_t i = 0; i < diagnosis->abilities_count; i++) {
 		const struct kcoh_ability *ability = &diagnosis->abilities[i];
 
@@ -243,7 +258,7 @@ static int report(const struct ward *ward, const struct doctor_options *options)
 	else if (!ward->patient.facts.arm64)
 		return complain("%s", diagnosis.findings[0].sentence);
 	else
-		diagnosis_print(&diagnosis);
+		diagnosis_print(&ward->patient, &diagnosis);
 	return output_finish(status_of(diagnosis.level));
 }
 
