@@ -311,6 +311,8 @@ static void wrong_use(void **state)
 		{ { "trace", "--class", "" }, "'' is no class of events" },
 		{ { "trace", "--since", "5x" }, "a number or a time like 5m, not '5x'" },
 		{ { "trace", "--since", "m" }, "not 'm'" },
+		{ { "trace", "--since", "4294967295d" },
+		  "not '4294967295d'" }, /* 12 million years */
 		{ { "trace", "--count", "0" }, "a number above 0" },
 		{ { "trace", "--vm", "nosuch" }, "no VM matches 'nosuch'" },
 		{ { "trace", "web-1" }, "'web-1' is too much" },

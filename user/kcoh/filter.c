@@ -45,8 +45,10 @@ int filter_duration(const char *text, uint64_t *ret_ns)
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (units[i].unit == text[len - 1]) {
-			*ret_ns = number * units[i].seconds * 1000000000;
-			return 0;
+			return __builtin_mul_overflow(number, units[i].seconds * 1000000000,
+						      ret_ns) ?
+				       -EINVAL :
+				       0;
 		}
 	}
 	return -EINVAL;
