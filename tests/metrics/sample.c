@@ -44,14 +44,32 @@ static void step(struct kcoh_core *core, union kcoh_ev *ev, uint16_t type, size_
 
 static void vm_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t id)
 {
+	struct kcoh_ev_harvest harvest = {
+		.hdr = { .ts_ns = 1000, .type = KCOH_EV_HARVEST, .size = sizeof(harvest) },
+		.pages = 64,
+		.ns = 1500,
+		.cleaned = 64,
+		.kind = KCOH_HARVEST_CLEAR,
+		.source = KCOH_HARVEST_BY_MODULE,
+	};
+	struct kcoh_harvest_sum before;
+	struct kcoh_vm_view view;
 	char name[64];
 
 	snprintf(name, sizeof(name), id % 2 ? "web-%u" : "na\\me \"%u\"\né", id);
 	STEP(VM_NEW, vm_new, id, KCOH_VCPU_NONE, .pid = id, .comm = "qemu");
 	STEP(MEMSLOT, memslot, id, KCOH_VCPU_NONE, .pages = 256, .change = KCOH_SLOT_CREATE);
 	STEP(VCPU, vcpu, id, 0, .state = id % 2 ? KCOH_CACHED : KCOH_UNCACHED, .tid = 1);
+	harvest.hdr.vm = id;
 	if (kcoh_roster_add(roster, kcoh_ident_new(id, id, "qemu", name, NULL)) < 0)
 		abort();
+	kcoh_core_vm(core, id, &view);
+	for (uint32_t i = 0; i < 10; i++) {
+		harvest.hdr.ts_ns += 1000000000;
+		harvest.source = i % 2 ? KCOH_HARVEST_BY_KVM : KCOH_HARVEST_BY_MODULE;
+		kcoh_harvests_add(&kcoh_roster_find(roster, id)->harvests, &harvest, &view,
+				  &before);
+	}
 }
 
 static void vms_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t vms)

@@ -25,6 +25,7 @@
 
 struct vm_facts {
 	struct kcoh_vm_view view;
+	const struct kcoh_harvests *harvests;
 	bool exits_known;
 	struct kcoh_exit_counts exits;
 	char labels[LABELS_LEN]; /* vm="3",name="web-1" */
@@ -148,19 +149,26 @@ MODULE_NUMBER(module_over_budget, over_budget)
 MODULE_NUMBER(module_holds, holds)
 MODULE_NUMBER(module_vcpus_armed, vcpus_armed)
 
-/* What became of the pages; the first three add up to those write-protected, with `untainted` and `no-ram`. */
+/* What becomes of pages; all but `extra` add up to those write-protected. */
+static const char *const results[] = { "cleaned", "absent",    "unclean",
+				       "no-ram",  "untainted", "extra" };
+#define RESULTS (sizeof(results) / sizeof(results[0]))
+
+static void pages_write(const struct scrape *scrape, const char *labels, const uint64_t *pages)
+{
+	for (size_t i = 0; i < RESULTS; i++)
+		number(scrape, labels, "result", results[i], pages[i]);
+}
+
 static void module_pages(const struct scrape *scrape)
 {
 	const struct kcoh_stats *stats = &scrape->host->module;
+	const uint64_t pages[] = { stats->pages_cleaned,   stats->pages_absent,
+				   stats->pages_unclean,   stats->pages_no_ram,
+				   stats->pages_untainted, stats->pages_extra };
 
-	if (!scrape->host->module_stats_known)
-		return;
-	number(scrape, "", "result", "cleaned", stats->pages_cleaned);
-	number(scrape, "", "result", "absent", stats->pages_absent);
-	number(scrape, "", "result", "unclean", stats->pages_unclean);
-	number(scrape, "", "result", "no-ram", stats->pages_no_ram);
-	number(scrape, "", "result", "untainted", stats->pages_untainted);
-	number(scrape, "", "result", "extra", stats->pages_extra);
+	if (scrape->host->module_stats_known)
+		pages_write(scrape, "", pages);
 }
 
 static void process_cpu(const struct scrape *scrape)
@@ -276,6 +284,33 @@ static void vm_exits(const struct scrape *scrape, const struct vm_facts *vm)
 	}
 }
 
+#define VM_HARVESTS(fn, write, expression)                                                         \
+	static void fn(const struct scrape *scrape, const struct vm_facts *vm)                     \
+	{                                                                                          \
+		write(scrape, vm->labels, NULL, NULL, vm->harvests->expression);                   \
+	}
+VM_HARVESTS(vm_harvests, number, total[KCOH_HARVEST_BY_KVM].count)
+VM_HARVESTS(vm_harvested, number, total[KCOH_HARVEST_BY_KVM].sum.pages)
+VM_HARVESTS(vm_harvest_seconds, seconds, total[KCOH_HARVEST_BY_KVM].sum.ns)
+VM_HARVESTS(vm_cleaning_seconds, seconds, total[KCOH_HARVEST_BY_MODULE].sum.ns)
+
+static void vm_pages(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	const struct kcoh_ev_harvest *ev = &vm->harvests->total[KCOH_HARVEST_BY_MODULE].sum;
+	const uint64_t pages[] = { ev->cleaned, ev->absent,    ev->unclean,
+				   ev->no_ram,  ev->untainted, ev->extra };
+
+	pages_write(scrape, vm->labels, pages);
+}
+
+static void vm_dirty_rate(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	uint64_t rate;
+
+	if (kcoh_harvests_rate(vm->harvests, &rate))
+		number(scrape, vm->labels, NULL, NULL, rate * scrape->host->page_size);
+}
+
 /* --- the table ------------------------------------------------------------------------------------------ */
 
 #define GAUGE .type = KCOH_METRIC_GAUGE
@@ -385,6 +420,19 @@ static const struct metric metrics[] = {
 	{ "kcoh_vm_exits", "", "vm, name, class",
 	  "Exits from the guest, by exception class; classes that never occurred are left out.",
 	  COUNTER, .vm = vm_exits },
+	{ "kcoh_vm_harvests", "", "vm, name", "Harvests of its dirty log.", COUNTER,
+	  .vm = vm_harvests },
+	{ "kcoh_vm_pages_harvested", "", "vm, name", "Pages that harvests write-protected.",
+	  COUNTER, .vm = vm_harvested },
+	{ "kcoh_vm_harvest_seconds", "seconds", "vm, name", "Time in harvests.", COUNTER,
+	  .vm = vm_harvest_seconds },
+	{ "kcoh_vm_pages", "", "vm, name, result",
+	  "What became of pages, as kcoh_module_pages_total has it.", COUNTER, .vm = vm_pages },
+	{ "kcoh_vm_cleaning_seconds", "seconds", "vm, name", "Time spent cleaning, part of it.",
+	  COUNTER, .vm = vm_cleaning_seconds },
+	{ "kcoh_vm_dirty_bytes_per_second", "bytes_per_second", "vm, name",
+	  "How fast the guest dirties its RAM, by the last harvests; absent if they do not tell.",
+	  GAUGE, .vm = vm_dirty_rate },
 	{ "process_cpu_seconds", "seconds", "", "CPU time of kcohd.", COUNTER,
 	  .host = process_cpu },
 	{ "process_start_time_seconds", "seconds", "", "When kcohd started, Unix time.", GAUGE,
@@ -407,9 +455,10 @@ bool kcoh_metrics_at(size_t i, struct kcoh_metric_view *ret_metric)
 
 /* --- a scrape ------------------------------------------------------------------------------------------- */
 
-static void facts_fill(const struct kcoh_metrics_source *source, const struct kcoh_ident *ident,
-		       struct vm_facts *vm)
+static void facts_fill(const struct kcoh_metrics_source *source,
+		       const struct kcoh_roster_vm *roster_vm, struct vm_facts *vm)
 {
+	const struct kcoh_ident *ident = roster_vm->ident;
 	char id[16];
 
 	vm->view = (struct kcoh_vm_view){
@@ -417,6 +466,7 @@ static void facts_fill(const struct kcoh_metrics_source *source, const struct kc
 		.verdict = { .kind = KCOH_VERDICT_VETO, .reason = KCOH_RSN_TOO_MANY },
 	};
 	(void)kcoh_core_vm(source->core, ident->id, &vm->view);
+	vm->harvests = &roster_vm->harvests;
 	vm->exits_known = source->exits &&
 			  source->exits(source->ctx, ident->id, KCOH_VCPU_NONE, &vm->exits) == 0;
 	snprintf(id, sizeof(id), "%u", ident->id);
@@ -446,7 +496,7 @@ char *kcoh_metrics_render(const struct kcoh_metrics_source *source, size_t *ret_
 	if (!vms)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
-		facts_fill(source, kcoh_roster_at(source->roster, i)->ident, &vms[i]);
+		facts_fill(source, kcoh_roster_at(source->roster, i), &vms[i]);
 	kcoh_core_stats(source->core, &source->host->core);
 	for (size_t i = 0; i < METRICS; i++) {
 		scrape.metric = &metrics[i];
