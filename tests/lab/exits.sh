@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Exits are counted, each for its vCPU, class and group: against what the guest did (a known number of hypercalls, MMIO, feature register
-# reads and WFIs on one of two vCPUs, with another VM beside it) and against KVM's own counters in debugfs. Also: times are counted once
-# for each exit, and only while somebody asks; and vCPUs that find the table full are counted together, which is said.
+# reads and WFIs of two vCPUs, with another VM beside it) and against KVM's own counters in debugfs. Also: times are counted once
+# for each exit, and only while somebody asks; each exit is told to a trace, or counted as lost; vCPUs that find the table full are counted
+# together, which is said.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
@@ -16,22 +17,27 @@ api() { # api PATH
 
 # of JSON PATH…: numbers, each 0 if it is not there; 0:PATH and 1:PATH are what a vCPU did
 of() {
-	local json=$1 path
-	shift
-	for path in "$@"; do
+	jq -r "[$(filter '.' "${@:2}")] | map(tostring) | join(\" \")" <<<"$1"
+}
+
+filter() { # filter FROM PATH…
+	local from=$1 path list=''
+	for path in "${@:2}"; do
 		path=${path/#0:/.vcpus[0].exits.}
-		jq -r "${path/#1:/.vcpus[1].exits.} // 0" <<<"$json"
-	done | xargs
+		list+="${list:+,}($from | ${path/#1:/.vcpus[1].exits.} // 0)"
+	done
+	printf '%s' "$list"
 }
 
 # changed NAME STEP PATH…: by how much each number of the VM's JSON grew while it did that
 changed() {
-	local vm=$1 step=$2 before after path
+	local vm=$1 step=$2 before after
 	shift 2
 	before=$(api "/v1/vms/$vm")
 	vmm "$vm" "$step"
 	after=$(api "/v1/vms/$vm")
-	for path in "$@"; do echo $(($(of "$after" "$path") - $(of "$before" "$path"))); done | xargs
+	jq -rn --argjson a "$before" --argjson b "$after" \
+		"[[$(filter "\$a" "$@")], [$(filter "\$b" "$@")]] | transpose | map(.[1] - .[0] | tostring) | join(\" \")"
 }
 
 # more NAME STEP COUNT PATH…: how many more exits COUNT of them make than none: an order and its report make some, too
@@ -64,7 +70,10 @@ same "MMIO writes are no reads and no faults" "$N $N 0 0 0" "$(more counted stor
 same "MMIO reads are no writes" "$N $N 0 0" "$(more counted loads:0 $N 0:classes.DABT_LOW '0:aborts."mmio-user-read"' \
 	'0:aborts."mmio-user-write"' '0:aborts."memslot-read"')"
 same "feature registers" "$N $N 0" "$(more counted ids:0 $N 0:classes.SYS64 0:sysregs.id 0:sysregs.vm)"
-same "WFIs" "100 0" "$(more counted naps:0 100 0:classes.WFx 1:classes.WFx)"
+before=$(of "$(api /v1/vms/counted)" 0:classes.WFx 1:classes.WFx)
+vmm counted wfi:1 wake:1 wfi:1 wake:1 wfi:1 wake:1
+read -r other sleeper <<<"$before"
+same "WFIs" "$other $((sleeper + 3))" "$(of "$(api /v1/vms/counted)" 0:classes.WFx 1:classes.WFx)"
 read -ra faults <<<"$(changed counted write:0:0x800000:64 '0:aborts."memslot-write"' '0:aborts."memslot-read"')"
 if ((faults[0] >= 1 && faults[0] <= 64 && faults[1] == 0)); then
 	pass "faults on a memslot are no MMIO"
@@ -103,6 +112,49 @@ if ((inside == exits && outside >= exits - 2 && outside <= exits)); then
 else
 	fail "one time inside for each exit, and one outside" "$exits exits, $inside inside, $outside outside"
 fi
+
+# --- each one, and an overload ----------------------------------------------------------------------------------------
+
+recording() {
+	[[ $(api /v1/host | jq .exits.records) == "$1" ]]
+}
+
+told() { # how many single exits the trace has, and how many it says were lost
+	jq -rn 'reduce inputs as $e ([0, 0]; if $e.type == "exit" then .[0] += 1 elif $e.of == "exits" then .[1] += $e.count else . end) | join(" ")' \
+		"$TMP/exits"
+}
+
+accounted() { # accounted COUNT: told and lost are together what there was
+	local seen lost
+	read -r seen lost <<<"$(told)"
+	((seen + lost == $1))
+}
+
+total() {
+	of "$(api /v1/vms/counted)" .exits.total
+}
+
+kcoh trace --exits --vm counted --json >"$TMP/exits" &
+TRACE_PID=$!
+wait_for 20 recording true || fail "a trace with --exits is recorded for"
+before=$(total)
+vmm counted hvcs:0:3 ids:0:1
+wait_for 10 accounted $(($(total) - before))
+same "each exit is told, with its class and what it asked for" '3 HVC64 0x84000000
+1 SYS64' "$(jq -r 'select(.class == "HVC64" or .class == "SYS64") | "\(.class) \(.x0 // "")"' "$TMP/exits" | sort | uniq -c | sed 's/^ *//; s/ $//')"
+kill -STOP "$KCOHD_PID"
+vmm counted hvcs:0:20000 # the ring holds some thousands
+kill -CONT "$KCOHD_PID"
+vmm counted hvcs:0:1 # says how many were lost before it
+made=$(($(total) - before))
+wait_for 20 accounted $made
+read -r seen lost <<<"$(told)"
+same "kcohd stopped, 20000 exits: told and lost are together what there was" $made $((seen + lost))
+if ((lost > 1000)); then pass "most were lost"; else fail "most were lost" "told $seen, lost $lost"; fi
+same "and nothing else" 0 "$(api /v1/host | jq .records_lost)"
+kill $TRACE_PID
+TRACE_PID=''
+check "when the trace ends, nothing is recorded any more" wait_for 10 recording false
 vmm_end beside
 kcohd_stop
 

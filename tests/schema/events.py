@@ -29,7 +29,7 @@ TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SCHEMA = json.load(open(os.path.join(TOP, "docs/events.schema.json"), encoding="utf-8"))
 DEFS = SCHEMA["$defs"]
 TYPES = [one["$ref"].rpartition("/")[2] for one in SCHEMA["oneOf"]]
-COMMON = ("common", "of-vm", "of-vcpu")
+COMMON = ("timed", "common", "of-vm", "of-vcpu")
 SHOWN = 5  # complaints of one kind
 
 failed = False

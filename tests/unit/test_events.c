@@ -19,6 +19,8 @@
 
 /* What all lines begin with: 2026-01-02 03:04:05.678901 UTC is 1767323045678901234 ns. */
 #define REAL_NS 1767323045678901234ull
+#define PLACELESS(type)                                                                            \
+	"{\"ts_ns\":81234567890,\"time\":\"2026-01-02T03:04:05.678901Z\",\"type\":\"" type "\""
 #define HEAD(type)                                                                                 \
 	"{\"seq\":17,\"ts_ns\":81234567890,\"time\":\"2026-01-02T03:04:05.678901Z\",\"type\":"     \
 	"\"" type "\""
@@ -203,6 +205,28 @@ static const struct {
 	  HEAD("act") ",\"act\":\"?\",\"outcome\":\"?\",\"reason\":\"none\",\"result\":0}" },
 	{ { .type = KCOH_ENTRY_LOST, .vcpu = NO_VCPU, .lost = { .count = 12 } },
 	  HEAD("lost") ",\"count\":12}" },
+	{ { .type = KCOH_ENTRY_LOST, .vcpu = NO_VCPU, .lost = { .count = 12, .exits = true } },
+	  PLACELESS("lost") ",\"count\":12,\"of\":\"exits\"}" },
+	{ { .type = KCOH_EV_EXIT,
+	    .vm = 3,
+	    .vcpu = 1,
+	    .ev.exit = { .pc = 0x40080154,
+			 .esr = 0x93840047,
+			 .arg = 0x9000018,
+			 .exit_class = 0x24 } },
+	  PLACELESS("exit") ABOUT_VCPU ",\"class\":\"DABT_LOW\",\"pc\":\"0x40080154\",\"esr\":"
+				       "\"0x93840047\",\"ipa\":\"0x9000018\"}" },
+	{ { .type = KCOH_EV_EXIT,
+	    .vm = 3,
+	    .vcpu = 1,
+	    .ev.exit = { .pc = 0x1000, .esr = 0x5a000000, .arg = 0x84000000, .exit_class = 0x16 } },
+	  PLACELESS("exit") ABOUT_VCPU ",\"class\":\"HVC64\",\"pc\":\"0x1000\",\"esr\":"
+				       "\"0x5a000000\",\"x0\":\"0x84000000\"}" },
+	{ { .type = KCOH_EV_EXIT,
+	    .vm = 3,
+	    .vcpu = 1,
+	    .ev.exit = { .pc = 0x1000, .exit_class = 64 } },
+	  PLACELESS("exit") ABOUT_VCPU ",\"class\":\"IRQ\",\"pc\":\"0x1000\"}" },
 	{ { .type = 999, .vcpu = NO_VCPU }, HEAD("?") "}" },
 };
 

@@ -27,6 +27,7 @@ struct trace_options {
 	const char *vm;
 	bool json;
 	const char *since; /* a sequence number */
+	bool exits;
 	struct filter filter;
 	unsigned long long count; /* 0: no limit */
 	unsigned long long seen;
@@ -64,7 +65,8 @@ static const struct style {
 	{ "window", "guard", { "class" }, "state" },
 	{ "verdict", "guard", { "reason" }, "verdict" },
 	{ "act", "guard", { "act", "reason" }, "outcome" },
-	{ "lost", "host", { NULL }, "count" },
+	{ "exit", "exit", { "pc", "esr", "ipa", "x0" }, "class" },
+	{ "lost", "host", { "of" }, "count" },
 };
 
 static const struct style *style_find(const char *type)
@@ -308,6 +310,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'S':
 		since_read(state, options, arg);
 		return 0;
+	case 'x':
+		options->exits = true;
+		return 0;
 	case 'c':
 		classes_read(state, options, arg);
 		return 0;
@@ -326,10 +331,13 @@ static const struct argp_option argp_options[] = {
 	{ "vm", 'v', "SEL", 0, "Events of this VM only: its id, its name, its UUID, or pid:N", 0 },
 	{ "json", 'j', NULL, 0, "Print each event as one line of JSON", 0 },
 	{ "class", 'c', "LIST", 0,
-	  "Events of these classes only, with commas between: vm, cache, memory, guard, host, or "
+	  "Events of these classes only, with commas between: vm, cache, memory, guard, host, "
+	  "exit, or "
 	  "types "
 	  "of events",
 	  0 },
+	{ "exits", 'x', NULL, 0,
+	  "Also every single exit from the guest; costs something at each, and is not kept", 0 },
 	{ "since", 'S', "SEQ|TIME", 0,
 	  "Begin behind this sequence number (0: all that is kept), or that long ago: 90s, 5m, 2h, "
 	  "1d",
@@ -345,9 +353,8 @@ static char *path_make(const struct trace_options *options)
 	char *path = NULL;
 
 	if (selector &&
-	    asprintf(&path, "/v1/events%s%s%s%s%s", options->vm || options->since ? "?" : "",
-		     options->vm ? "vm=" : "", selector,
-		     options->since ? (options->vm ? "&since=" : "since=") : "",
+	    asprintf(&path, "/v1/events%s%s%s%s%s", options->exits ? "?exits=1" : "?",
+		     options->vm ? "&vm=" : "", selector, options->since ? "&since=" : "",
 		     options->since ? options->since : "") < 0)
 		path = NULL;
 	free(selector);

@@ -51,6 +51,7 @@ struct daemon {
 	struct kcoh_core *core;
 	struct kcoh_roster *roster;
 	struct kcoh_log *log;
+	struct kcoh_log *exits_log; /* single exits, while a stream wants them */
 	struct kcoh_relay *relay;
 	struct kcoh_feed *feed;
 	int feed_error; /* what it said last */
@@ -101,6 +102,7 @@ int module_release(struct daemon *daemon, uint64_t *ret_ns, char *err, size_t er
 
 /* wants.c: what costs something at each exit, for as long as somebody asks for it. */
 int wants_times(struct daemon *daemon);
+void wants_records(struct daemon *daemon, bool wanted, uint32_t vm);
 void wants_look(struct daemon *daemon);
 
 /* acts.c: carries out the core's acts. */

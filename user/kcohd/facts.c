@@ -25,6 +25,11 @@ static int times(void *ctx)
 	return wants_times(ctx);
 }
 
+static void exit_records(void *ctx, bool wanted, uint32_t vm)
+{
+	wants_records(ctx, wanted, vm);
+}
+
 static uint64_t exits_total(const struct kcoh_exit_counts *counts)
 {
 	uint64_t total = 0;
@@ -97,10 +102,10 @@ static json_t *exits_json(const struct daemon *daemon)
 
 	kcoh_feed_exit_vcpus(daemon->feed, &used, &max);
 	kcoh_feed_exits(daemon->feed, KCOH_VM_NONE, KCOH_VCPU_NONE, &apart);
-	return json_pack("{s:i, s:i, s:I, s:b, s:I}", "vcpus", (int)used, "vcpus_max", (int)max,
-			 "not_attributed", (json_int_t)exits_total(&apart), "times",
-			 (int)daemon->wants.times, "records_lost",
-			 (json_int_t)kcoh_feed_exits_lost(daemon->feed));
+	return json_pack("{s:i, s:i, s:I, s:b, s:b, s:I}", "vcpus", (int)used, "vcpus_max",
+			 (int)max, "not_attributed", (json_int_t)exits_total(&apart), "times",
+			 (int)daemon->wants.times, "records", (int)daemon->wants.records,
+			 "records_lost", (json_int_t)kcoh_feed_exits_lost(daemon->feed));
 }
 
 static json_t *host_json(void *ctx)
@@ -179,6 +184,8 @@ int serve_up(struct daemon *daemon)
 		.page_size = daemon->page_size,
 		.exits = exits,
 		.times = times,
+		.exits_log = daemon->exits_log,
+		.exit_records = exit_records,
 		.host = host_json,
 		.metrics = metrics,
 		.history = kcoh_config_history(daemon->config),

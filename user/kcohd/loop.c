@@ -44,7 +44,10 @@ struct kcoh_ev_hdr header_now(uint16_t type, uint16_t size)
 
 void clock_set(struct daemon *daemon)
 {
-	kcoh_log_set_clock(daemon->log, (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns()));
+	int64_t offset = (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns());
+
+	kcoh_log_set_clock(daemon->log, offset);
+	kcoh_log_set_clock(daemon->exits_log, offset);
 }
 
 /* An error of the feed is said once, until it works again: the timer comes back in 10 ms. */
@@ -185,6 +188,7 @@ int watch_up(struct daemon *daemon)
 		say(LOG_ERR, "cannot set a timer: %s", strerror(-err));
 		return err;
 	}
+	wants_look(daemon);
 	scan(daemon);
 	say(LOG_INFO, "watching %zu virtual machines", kcoh_roster_count(daemon->roster));
 	return 0;

@@ -39,6 +39,17 @@ static int times_switch(struct daemon *daemon, bool on)
 	return tell(daemon, &wants);
 }
 
+/* A record for each exit, for as long as a stream is open that wants them. */
+void wants_records(struct daemon *daemon, bool wanted, uint32_t vm)
+{
+	struct kcoh_feed_wants wants = daemon->wants;
+
+	wants.records = wanted;
+	wants.records_vm = wanted ? vm : KCOH_VM_NONE;
+	if (daemon->feed)
+		tell(daemon, &wants);
+}
+
 int wants_times(struct daemon *daemon)
 {
 	daemon->times_until_ns = now_ns() + TIMES_NS;

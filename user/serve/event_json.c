@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "feed/feed.h"
 #include "serve/event_json.h"
 
 json_t *kcoh_json_hex(uint64_t value)
@@ -275,9 +276,26 @@ static void act_fields(json_t *o, const struct kcoh_entry *entry)
 		set_text(o, "sentence", act->sentence);
 }
 
+static void exit_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	const struct kcoh_ev_exit *ev = &entry->ev.exit;
+	const char *class_name = kcoh_exit_class_name(ev->exit_class);
+
+	set_text(o, "class", class_name);
+	set_hex(o, "pc", ev->pc);
+	if (ev->exit_class < KCOH_EXIT_IRQ)
+		set_hex(o, "esr", ev->esr);
+	if (!strcmp(class_name, "DABT_LOW") || !strcmp(class_name, "IABT_LOW"))
+		set_hex(o, "ipa", ev->arg);
+	else if (!strcmp(class_name, "HVC64") || !strcmp(class_name, "SMC64"))
+		set_hex(o, "x0", ev->arg);
+}
+
 static void lost_fields(json_t *o, const struct kcoh_entry *entry)
 {
 	set_number(o, "count", entry->lost.count);
+	if (entry->lost.exits)
+		set_text(o, "of", "exits");
 }
 
 static const struct event_type {
@@ -298,6 +316,7 @@ static const struct event_type {
 	{ KCOH_EV_HOST, "host", host_fields },
 	{ KCOH_EV_POLICY, "policy", policy_fields },
 	{ KCOH_EV_PHASE, "phase", phase_fields },
+	{ KCOH_EV_EXIT, "exit", exit_fields },
 	{ KCOH_ENTRY_WINDOW, "window", window_fields },
 	{ KCOH_ENTRY_EPOCH, "epoch", judged_epoch_fields },
 	{ KCOH_ENTRY_HARVEST, "harvest", harvest_fields },
@@ -335,6 +354,13 @@ static json_t *time_json(uint64_t real_ns)
 	return json_sprintf("%s.%06uZ", text, us);
 }
 
+/* Single exits are in no sequence with the rest, and nobody can ask for them later. */
+static bool has_place(const struct kcoh_entry *entry)
+{
+	return entry->type != KCOH_EV_EXIT &&
+	       !(entry->type == KCOH_ENTRY_LOST && entry->lost.exits);
+}
+
 json_t *kcoh_event_json(const struct kcoh_entry *entry)
 {
 	const struct event_type *type = event_type_find(entry->type);
@@ -342,7 +368,8 @@ json_t *kcoh_event_json(const struct kcoh_entry *entry)
 
 	if (!o)
 		return NULL;
-	set_number(o, "seq", entry->seq);
+	if (has_place(entry))
+		set_number(o, "seq", entry->seq);
 	set_number(o, "ts_ns", entry->ts_ns);
 	set(o, "time", time_json(entry->real_ns));
 	set_text(o, "type", type->name);

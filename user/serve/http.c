@@ -208,6 +208,8 @@ int kcoh_serve_new(const struct kcoh_serve_config *config, struct kcoh_serve **r
 		return err;
 	}
 	kcoh_log_set_notify(config->log, on_news, serve);
+	if (config->exits_log)
+		kcoh_log_set_notify(config->exits_log, on_news, serve);
 	*ret_serve = serve;
 	return 0;
 }
@@ -217,6 +219,8 @@ void kcoh_serve_free(struct kcoh_serve *serve)
 	if (!serve)
 		return;
 	kcoh_log_set_notify(serve->config.log, NULL, NULL);
+	if (serve->config.exits_log)
+		kcoh_log_set_notify(serve->config.exits_log, NULL, NULL);
 	sd_event_source_disable_unref(serve->io);
 	sd_event_source_disable_unref(serve->tcp);
 	if (serve->config.tcp_fd > 0)

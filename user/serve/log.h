@@ -9,6 +9,7 @@
 #ifndef KCOH_LOG_H
 #define KCOH_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,6 +62,7 @@ struct kcoh_entry_act {
 
 struct kcoh_entry_lost {
 	uint64_t count;
+	bool exits; /* records of single exits, and no others */
 };
 
 struct kcoh_entry {

@@ -24,6 +24,8 @@ struct kcoh_serve_config {
 	struct kcoh_roster *roster;
 	const struct kcoh_core *core;
 	struct kcoh_log *log; /* the server takes its notification */
+	struct kcoh_log *
+		exits_log; /* of single exits, while a stream wants them; its notification, too. May be NULL */
 	uint32_t page_size; /* bytes */
 	const char *history; /* path of the store's database, or NULL: none is kept */
 	unsigned int max_streams; /* of events at a time; 0: 64 */
@@ -31,6 +33,8 @@ struct kcoh_serve_config {
 	int (*exits)(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts);
 	/* Somebody asked for the times of exits, and will again soon. 0 or a negative errno. May be NULL. */
 	int (*times)(void *ctx);
+	/* Single exits are wanted of this VM (KCOH_VM_NONE: of all), or no more. May be NULL. */
+	void (*exit_records)(void *ctx, bool wanted, uint32_t vm);
 	/* A new object of facts about host and module. May be NULL. */
 	json_t *(*host)(void *ctx);
 	/* What the wiring knows for /metrics; ret_host is zeroed. May be NULL. */

@@ -7,6 +7,9 @@
  * up, until the log has news. So a slow reader holds up nobody: its socket stays full, the ring moves on, and
  * when it reads again its first line is a `lost` event with the number of entries that went by.
  *
+ * Single exits (?exits=1) are in a log of their own, which has nothing to tell but while somebody listens: a stream then has a place in
+ * each, and takes the older line first.
+ *
  * A suspended connection is not watched by libmicrohttpd, so a reader that goes away while nothing happens
  * would keep its place for hours. The loop watches each stream's socket for that one event.
  */
@@ -20,12 +23,19 @@
 
 #define BLOCK_BYTES (32 * 1024)
 
+/* Where a reader is in a log; one without a log is at its end. */
+struct cursor {
+	const struct kcoh_log *log;
+	uint64_t next;
+	bool exits; /* the log is that of single exits */
+};
+
 struct stream {
 	LIST_ENTRY(stream) link;
 	struct kcoh_serve *serve;
 	struct MHD_Connection *connection;
 	sd_event_source *hangup;
-	uint64_t next_seq;
+	struct cursor events, exits;
 	uint32_t vm; /* KCOH_VM_NONE: all */
 	bool suspended;
 	bool gone; /* the reader hung up */
@@ -40,16 +50,18 @@ static bool stream_wants(const struct stream *stream, const struct kcoh_entry *e
 	       entry->type == KCOH_ENTRY_LOST || entry->type == KCOH_EV_HOST;
 }
 
-static struct kcoh_entry lost_entry(const struct kcoh_log *log, uint64_t from, uint64_t first)
+/* What went by unread: its seq is the last one that did. */
+static struct kcoh_entry lost_entry(const struct cursor *cursor, uint64_t first)
 {
-	const struct kcoh_entry *oldest = kcoh_log_get(log, first);
+	const struct kcoh_entry *oldest = kcoh_log_get(cursor->log, first);
 
 	return (struct kcoh_entry){ .seq = first - 1,
 				    .ts_ns = oldest->ts_ns,
 				    .real_ns = oldest->real_ns,
 				    .vcpu = KCOH_VCPU_NONE,
 				    .type = KCOH_ENTRY_LOST,
-				    .lost = { .count = first - from } };
+				    .lost = { .count = first - cursor->next,
+					      .exits = cursor->exits } };
 }
 
 static bool line_set(struct stream *stream, const struct kcoh_entry *entry)
@@ -61,25 +73,42 @@ static bool line_set(struct stream *stream, const struct kcoh_entry *entry)
 	return stream->line;
 }
 
-/* The next line into stream->line: 1, 0 if the reader has caught up, -1 without memory. */
-static int line_next(struct stream *stream)
+/* Goes to the next entry that is wanted. When it was, ns; 0: entries went by unread; UINT64_MAX: there is none. */
+static uint64_t cursor_look(const struct stream *stream, struct cursor *cursor)
 {
-	const struct kcoh_log *log = stream->serve->config.log;
-	uint64_t first = kcoh_log_first(log);
-
-	if (stream->next_seq < first) {
-		struct kcoh_entry lost = lost_entry(log, stream->next_seq, first);
-
-		stream->next_seq = first;
-		return line_set(stream, &lost) ? 1 : -1;
-	}
-	while (stream->next_seq <= kcoh_log_last(log)) {
-		const struct kcoh_entry *entry = kcoh_log_get(log, stream->next_seq++);
+	if (!cursor->log)
+		return UINT64_MAX;
+	if (cursor->next < kcoh_log_first(cursor->log))
+		return 0;
+	for (; cursor->next <= kcoh_log_last(cursor->log); cursor->next++) {
+		const struct kcoh_entry *entry = kcoh_log_get(cursor->log, cursor->next);
 
 		if (stream_wants(stream, entry))
-			return line_set(stream, entry) ? 1 : -1;
+			return entry->ts_ns;
 	}
-	return 0;
+	return UINT64_MAX;
+}
+
+/* The next line into stream->line, of the log whose next entry is older: 1, 0 if the reader has caught up, -1 without memory. */
+static int line_next(struct stream *stream)
+{
+	uint64_t at = cursor_look(stream, &stream->events), exit_at;
+	struct cursor *cursor = &stream->events;
+	struct kcoh_entry lost;
+	uint64_t first;
+
+	exit_at = cursor_look(stream, &stream->exits);
+	if (at == UINT64_MAX && exit_at == UINT64_MAX)
+		return 0;
+	if (exit_at < at)
+		cursor = &stream->exits;
+	first = kcoh_log_first(cursor->log);
+	if (cursor->next < first) {
+		lost = lost_entry(cursor, first);
+		cursor->next = first;
+		return line_set(stream, &lost) ? 1 : -1;
+	}
+	return line_set(stream, kcoh_log_get(cursor->log, cursor->next++)) ? 1 : -1;
 }
 
 static size_t line_copy(struct stream *stream, char *buffer, size_t room)
@@ -139,12 +168,32 @@ void streams_wake(struct kcoh_serve *serve)
 	stream_wake(stream);
 }
 
+/* Of which VM single exits are wanted: of one if all streams that want some want it. */
+static void exits_tell(const struct kcoh_serve *serve)
+{
+	const struct stream *stream;
+	uint32_t vm = KCOH_VM_NONE;
+	bool wanted = false;
+
+	LIST_FOREACH(stream, &serve->streams, link)
+	{
+		if (!stream->exits.log)
+			continue;
+		vm = !wanted || vm == stream->vm ? stream->vm : KCOH_VM_NONE;
+		wanted = true;
+	}
+	if (serve->config.exit_records)
+		serve->config.exit_records(serve->config.ctx, wanted, vm);
+}
+
 static void stream_free(void *cls)
 {
 	struct stream *stream = cls;
 
 	LIST_REMOVE(stream, link);
 	stream->serve->stream_count--;
+	if (stream->exits.log)
+		exits_tell(stream->serve);
 	sd_event_source_disable_unref(stream->hangup);
 	free(stream->line);
 	free(stream);
@@ -211,6 +260,21 @@ static bool query_read(struct kcoh_serve *serve, struct MHD_Connection *connecti
 	return true;
 }
 
+/* Reads ?exits=; as query_read(). */
+static bool exits_read(struct kcoh_serve *serve, struct MHD_Connection *connection, bool *ret_exits,
+		       enum MHD_Result *ret_answered)
+{
+	const char *exits = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "exits");
+
+	*ret_exits = exits && serve->config.exits_log;
+	if (!exits || !strcmp(exits, "1"))
+		return true;
+	*ret_answered = answer_error(connection, MHD_HTTP_BAD_REQUEST,
+				     "exits=%s makes no sense: exits=1 asks for single exits",
+				     exits);
+	return false;
+}
+
 static enum MHD_Result stream_start(struct stream *stream)
 {
 	struct MHD_Connection *connection = stream->connection;
@@ -237,8 +301,10 @@ enum MHD_Result stream_answer(struct kcoh_serve *serve, struct MHD_Connection *c
 	struct stream *stream;
 	uint64_t next_seq;
 	uint32_t vm;
+	bool exits;
 
-	if (!query_read(serve, connection, &vm, &next_seq, &answered))
+	if (!query_read(serve, connection, &vm, &next_seq, &answered) ||
+	    !exits_read(serve, connection, &exits, &answered))
 		return answered;
 	if (serve->stream_count >= serve->config.max_streams)
 		return answer_error(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -247,7 +313,13 @@ enum MHD_Result stream_answer(struct kcoh_serve *serve, struct MHD_Connection *c
 	stream = stream_new(serve, connection);
 	if (!stream)
 		return MHD_NO;
-	stream->next_seq = next_seq;
+	stream->events = (struct cursor){ .log = serve->config.log, .next = next_seq };
 	stream->vm = vm;
+	if (exits) {
+		stream->exits = (struct cursor){ .log = serve->config.exits_log,
+						 .next = kcoh_log_last(serve->config.exits_log) + 1,
+						 .exits = true };
+		exits_tell(serve);
+	}
 	return stream_start(stream);
 }

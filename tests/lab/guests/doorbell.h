@@ -66,7 +66,6 @@
 #define EXIT_MMIO_WRITE 2
 #define EXIT_MMIO_READ 3
 #define EXIT_ID 4 /* a read of ID_AA64ISAR1_EL1 */
-#define EXIT_WFI 5 /* until a timer 200 us ahead */
 
 #define MMU_M 1
 #define MMU_C 4

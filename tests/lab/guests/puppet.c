@@ -128,15 +128,6 @@ static void spin(u64 vcpu)
 		asm volatile("dc civac, %0; dsb sy" : : "r"(word) : "memory");
 }
 
-static void nap(void)
-{
-	write_sysreg(cntv_cval_el0, read_sysreg(cntvct_el0) + read_sysreg(cntfrq_el0) / 5000);
-	write_sysreg(cntv_ctl_el0, 1);
-	asm volatile("isb; wfi");
-	write_sysreg(cntv_ctl_el0, 0);
-	asm volatile("isb");
-}
-
 static void exits(u64 kind, u64 times)
 {
 	for (; times; times--) {
@@ -148,8 +139,6 @@ static void exits(u64 kind, u64 times)
 			load64(GUEST_BELL + BELL_OPERAND(0));
 		else if (kind == EXIT_ID)
 			read_sysreg(id_aa64isar1_el1);
-		else if (kind == EXIT_WFI)
-			nap();
 	}
 }
 

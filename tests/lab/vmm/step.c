@@ -315,8 +315,6 @@ static const struct step steps[] = {
 	  .bits = EXIT_MMIO_READ },
 	{ "ids", ":VCPU:TIMES", "reads of a feature register", 2, true, .command = CMD_EXITS,
 	  .bits = EXIT_ID },
-	{ "naps", ":VCPU:TIMES", "WFI until a timer", 2, true, .command = CMD_EXITS,
-	  .bits = EXIT_WFI },
 	{ "set-way", ":VCPU:OPERATIONS", "DC CISW; 0: all of every cache", 2, true,
 	  .command = CMD_SET_WAY },
 	{ "write", ":VCPU:OFFSET:PAGES", "write a byte in each page", 3, true,
