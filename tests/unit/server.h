@@ -43,6 +43,11 @@ struct bench {
 	struct kcoh_log *log;
 	struct kcoh_serve *serve;
 	int release_err;
+	struct kcoh_log *exits_log;
+	unsigned int times_asked;
+	int times_err;
+	bool records_wanted;
+	uint32_t records_vm;
 };
 
 struct answer {
@@ -65,6 +70,22 @@ static inline int exits(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_
 	ret_counts->calls[2] = 4; /* psci */
 	ret_counts->times[9][11] = 7; /* inside, 2 to 4 us */
 	return 0;
+}
+
+static inline int times(void *ctx)
+{
+	struct bench *bench = ctx;
+
+	bench->times_asked++;
+	return bench->times_err;
+}
+
+static inline void exit_records(void *ctx, bool wanted, uint32_t vm)
+{
+	struct bench *bench = ctx;
+
+	bench->records_wanted = wanted;
+	bench->records_vm = vm;
 }
 
 static inline json_t *host(void *ctx)
@@ -127,6 +148,9 @@ static inline void server_start(struct bench *bench)
 		.page_size = 4096,
 		.max_streams = 4,
 		.exits = exits,
+		.exits_log = bench->exits_log,
+		.exit_records = exit_records,
+		.times = times,
 		.host = host,
 		.history = bench->history,
 		.module_release = release,
@@ -158,6 +182,7 @@ static inline int set_up(void **state)
 	bench->core = kcoh_core_init(bench->memory, kcoh_core_size(&bounds), &bounds);
 	kcoh_roster_new(&bench->roster);
 	kcoh_log_new(LOG_ENTRIES, &bench->log);
+	kcoh_log_new(LOG_ENTRIES, &bench->exits_log);
 	assert_true(sd_event_new(&bench->event) >= 0);
 	vms_make(bench);
 	server_start(bench);
@@ -175,6 +200,7 @@ static inline int tear_down(void **state)
 	assert_int_equal(access(bench->path, F_OK), -1);
 	sd_event_unref(bench->event);
 	kcoh_log_free(bench->log);
+	kcoh_log_free(bench->exits_log);
 	kcoh_roster_free(bench->roster);
 	free(bench->memory);
 	snprintf(lock, sizeof(lock), "%s.lock", bench->path);

@@ -101,6 +101,23 @@ static void tcp_only_reads(void **state)
 	by_tcp(*state, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 ");
 	by_tcp(*state, "POST /v1/module/release HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
 	       "HTTP/1.1 403 ");
+	by_tcp(*state, "GET /v1/vms?times=1 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 403 ");
+	by_tcp(*state, "GET /v1/events?exits=1 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 403 ");
+	assert_int_equal(((struct bench *)*state)->times_asked, 0);
+}
+
+/* Times are asked for, or not; and cannot be had everywhere. */
+static void times_on_request(void **state)
+{
+	struct bench *bench = *state;
+
+	json_decref(ask(bench, "/v1/vms", 200));
+	assert_int_equal(bench->times_asked, 0);
+	json_decref(ask(bench, "/v1/vms?times=1", 200));
+	assert_int_equal(bench->times_asked, 1);
+	json_decref(ask(bench, "/v1/vms?times=yes", 400));
+	bench->times_err = -EOPNOTSUPP;
+	json_decref(ask(bench, "/v1/vms?times=1", 409));
 }
 
 static void tcp_addresses(void **state)
@@ -419,13 +436,16 @@ static void one_daemon_a_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(health),        TEST(socket_is_private), TEST(a_vm),
-		TEST(all_vms),       TEST(exits_told),        TEST(verdicts),
-		TEST(odd_name),      TEST(untracked),         TEST(refusals),
-		TEST(methods),       TEST(module_release),    TEST(host_facts),
-		TEST(keep_alive),    TEST(garbage),           TEST(one_daemon_a_path),
-		TEST(metrics),       TEST(history),           TEST(tcp_only_reads),
-		TEST(tcp_addresses),
+		TEST(health),         TEST(socket_is_private),
+		TEST(a_vm),           TEST(all_vms),
+		TEST(exits_told),     TEST(times_on_request),
+		TEST(verdicts),       TEST(odd_name),
+		TEST(untracked),      TEST(refusals),
+		TEST(methods),        TEST(module_release),
+		TEST(host_facts),     TEST(keep_alive),
+		TEST(garbage),        TEST(one_daemon_a_path),
+		TEST(metrics),        TEST(history),
+		TEST(tcp_only_reads), TEST(tcp_addresses),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -259,12 +259,89 @@ static void ends_with_streams(void **state)
 	event_add(bench, 3);
 }
 
+static void exit_add(struct bench *bench, uint64_t ts_ns, uint32_t vm)
+{
+	struct kcoh_entry entry = { .ts_ns = ts_ns,
+				    .vm = vm,
+				    .vcpu = 0,
+				    .type = KCOH_EV_EXIT,
+				    .ev.exit = { .exit_class = KCOH_EXIT_IRQ } };
+
+	kcoh_log_add(bench->exits_log, &entry);
+}
+
+static void exit_expect(struct bench *bench, struct stream *stream, json_int_t ts_ns)
+{
+	json_t *event = stream_next(bench, stream);
+
+	assert_null(json_object_get(event, "seq"));
+	assert_string_equal(json_string_value(json_object_get(event, "type")), "exit");
+	assert_int_equal(json_integer_value(json_object_get(event, "ts_ns")), ts_ns);
+	json_decref(event);
+}
+
+/* Single exits come to who asked, from then on, the older line first; and are recorded only meanwhile. */
+static void single_exits(void **state)
+{
+	struct bench *bench = *state;
+	struct stream *plain, *stream;
+
+	exit_add(bench, 1, 3);
+	plain = stream_open(bench, "/v1/events");
+	streams_are(bench, plain, 1);
+	assert_false(bench->records_wanted);
+	stream = stream_open(bench, "/v1/events?exits=1&vm=3");
+	streams_are(bench, stream, 2);
+	assert_true(bench->records_wanted);
+	assert_int_equal(bench->records_vm, 3);
+	exit_add(bench, 2, 3);
+	event_add(bench, 3); /* at 5 */
+	exit_add(bench, 7, 9);
+	exit_add(bench, 8, 3);
+	exit_expect(bench, stream, 2);
+	expect(bench, stream, 1, "vm-gone");
+	exit_expect(bench, stream, 8);
+	expect(bench, plain, 1, "vm-gone");
+	stream_close(stream);
+	streams_are(bench, NULL, 1);
+	assert_false(bench->records_wanted);
+	stream_close(plain);
+	streams_are(bench, NULL, 0);
+}
+
+/* Two that want different VMs want all; exits that went by unread are told as such. */
+static void many_exits(void **state)
+{
+	struct bench *bench = *state;
+	struct stream *one = stream_open(bench, "/v1/events?exits=1&vm=3"), *other;
+	json_t *event;
+
+	streams_are(bench, one, 1);
+	other = stream_open(bench, "/v1/events?exits=1&vm=9");
+	streams_are(bench, other, 2);
+	assert_true(bench->records_wanted);
+	assert_int_equal(bench->records_vm, KCOH_VM_NONE);
+	for (int i = 0; i < LOG_ENTRIES + 5; i++)
+		exit_add(bench, 100 + (uint64_t)i, 3);
+	event = stream_next(bench, one);
+	assert_string_equal(json_string_value(json_object_get(event, "of")), "exits");
+	assert_int_equal(json_integer_value(json_object_get(event, "count")), 5);
+	json_decref(event);
+	exit_expect(bench, one, 105);
+	stream_close(one);
+	streams_are(bench, NULL, 1);
+	assert_int_equal(bench->records_vm, 9);
+	stream_close(other);
+	streams_are(bench, NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(stream_live),  TEST(stream_filtered),   TEST(stream_late),
-		TEST(stream_slow),  TEST(stream_hangup),     TEST(stream_half_closed),
-		TEST(stream_limit), TEST(ends_with_streams),
+		TEST(single_exits),      TEST(many_exits),         TEST(stream_live),
+		TEST(stream_filtered),   TEST(stream_late),        TEST(stream_slow),
+		TEST(stream_hangup),     TEST(stream_half_closed), TEST(stream_limit),
+		TEST(ends_with_streams),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

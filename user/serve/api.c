@@ -174,6 +174,17 @@ static enum MHD_Result get_metrics(struct kcoh_serve *serve, struct MHD_Connecti
 		      MHD_NO;
 }
 
+bool asker_is_local(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int domain = AF_UNSPEC;
+	socklen_t len = sizeof(domain);
+
+	return info && !getsockopt(info->connect_fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) &&
+	       domain == AF_UNIX;
+}
+
 /* ?times=1: false if they cannot be had, which was answered. */
 static bool times_ask(struct kcoh_serve *serve, struct MHD_Connection *connection,
 		      enum MHD_Result *ret_answered)
@@ -188,6 +199,12 @@ static bool times_ask(struct kcoh_serve *serve, struct MHD_Connection *connectio
 		*ret_answered = answer_error(connection, MHD_HTTP_BAD_REQUEST,
 					     "times=%s makes no sense: times=1 asks for them",
 					     times);
+		return false;
+	}
+	if (!asker_is_local(connection)) {
+		*ret_answered = answer_error(connection, MHD_HTTP_FORBIDDEN,
+					     "times cost something at each exit: ask for them on "
+					     "the Unix socket, or set exit_times = yes");
 		return false;
 	}
 	err = config->times ? config->times(config->ctx) : -EOPNOTSUPP;

@@ -46,6 +46,9 @@ enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int stat
 /* history.c: GET /v1/history. */
 enum MHD_Result history_answer(struct kcoh_serve *serve, struct MHD_Connection *connection);
 
+/* On the Unix socket: only there may somebody ask for what costs something at each exit. */
+bool asker_is_local(struct MHD_Connection *connection);
+
 /* stream.c: GET /v1/events. */
 enum MHD_Result stream_answer(struct kcoh_serve *serve, struct MHD_Connection *connection);
 void streams_wake(struct kcoh_serve *serve);

@@ -267,7 +267,15 @@ static bool exits_read(struct kcoh_serve *serve, struct MHD_Connection *connecti
 	const char *exits = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "exits");
 
 	*ret_exits = exits && serve->config.exits_log;
-	if (!exits || !strcmp(exits, "1"))
+	if (!exits)
+		return true;
+	if (!asker_is_local(connection)) {
+		*ret_answered = answer_error(connection, MHD_HTTP_FORBIDDEN,
+					     "telling each exit costs something: ask for that on "
+					     "the Unix socket");
+		return false;
+	}
+	if (!strcmp(exits, "1"))
 		return true;
 	*ret_answered = answer_error(connection, MHD_HTTP_BAD_REQUEST,
 				     "exits=%s makes no sense: exits=1 asks for single exits",
