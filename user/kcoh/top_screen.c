@@ -22,7 +22,7 @@
 #include "kcoh/top.h"
 
 #define NAME_WIDTH 20
-#define CELL_WIDTH 9
+#define CELL_WIDTH 8
 
 /* Keys that sort by a column, in the order of enum kcoh_rate. */
 static const char sort_keys[KCOH_RATES + 1] = "ewhsfmio";
