@@ -234,6 +234,7 @@ kcohd_start() {
 
 kcohd_stop() {
 	[[ -n $KCOHD_PID ]] || return 0
+	kill -CONT "$KCOHD_PID" 2>/dev/null # if a test stopped it and gave up
 	kill "$KCOHD_PID" 2>/dev/null
 	wait "$KCOHD_PID" 2>/dev/null
 	KCOHD_PID=''
