@@ -6,8 +6,8 @@
  *   web-1#3              12.3k    8.1k     120       0     310    3.6k     170       0    65us   2.0us    33us
  *
  * On a terminal a screen that is drawn anew every --interval seconds (top_screen.c); with --once one table of what happened in
- * one interval. Times are asked for with --latency only: they cost about 250 instructions more at each exit, of every VM
- * (docs/bench.md), and kcohd stops taking them 15 s after the last question.
+ * one interval. Times are asked for with --latency only, because two programs then read the clock at each exit of every VM; kcohd
+ * stops that 15 s after the last question.
  */
 #include <inttypes.h>
 #include <stdio.h>
