@@ -258,6 +258,8 @@ struct kcoh_ev_policy {
 	__u32 guard; /* enum kcoh_guard */
 	__u32 can_cancel; /* 1 if there is a way to cancel this VM's migration (QMP) */
 	__u32 arm_deadline_ms; /* how long vCPUs may take to arm before the VM is blind */
+	__u32 defer_ms; /* DEFER: how long a migration waits for vCPUs to be cached again */
+	__u32 hold_ms; /* HOLD: how long a vCPU is held at most */
 };
 
 enum kcoh_phase {
@@ -287,6 +289,8 @@ enum kcoh_act_type {
 	KCOH_ACT_CANCEL = 1, /* cancel the VM's migration */
 	KCOH_ACT_ALERT = 2, /* tell people: log, metrics */
 	KCOH_ACT_RESCAN = 3, /* records were lost: read VMs, slots and states again */
+	KCOH_ACT_ARM = 4, /* give the module the VM's strategy, and keep its file open */
+	KCOH_ACT_DISARM = 5, /* close that file: the VM is as any other to the module */
 };
 
 struct kcoh_ev_act_done {

@@ -36,7 +36,17 @@
 	  "every page that a migration takes is cleaned before it is read")                        \
 	X(UNCLEAN, 15, "unclean",                                                                  \
 	  "pages of this dirty epoch may have been read without being cleaned; start the "         \
-	  "migration again")
+	  "migration again")                                                                       \
+	X(TAINTED_ONLY, 16, "tainted-only",                                                        \
+	  "pages that may have been written around the caches are cleaned before they are read; "  \
+	  "Non-cacheable mappings of a guest with its MMU on are not covered")                     \
+	X(HELD, 17, "held",                                                                        \
+	  "a vCPU that turned its MMU or data cache off is held until the dirty epoch ends")       \
+	X(DEFERRED, 18, "deferred",                                                                \
+	  "a vCPU runs with its MMU or data cache off; the migration waits until it is back")      \
+	X(RETRY, 19, "retry",                                                                      \
+	  "a vCPU ran with its MMU or data cache off in this dirty epoch; start the migration "    \
+	  "again")
 
 enum kcoh_reason {
 #define X(code, value, name, sentence) KCOH_RSN_##code = value,

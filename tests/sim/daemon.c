@@ -39,7 +39,9 @@ static void push_policy(struct world *world, const struct vm *vm)
 					 .strategy = vm ? vm->strategy : KCOH_STRATEGY_VETO,
 					 .guard = vm ? vm->guard : KCOH_GUARD_WARN,
 					 .can_cancel = vm && vm->qmp,
-					 .arm_deadline_ms = world->arm_deadline_ms } };
+					 .arm_deadline_ms = world->arm_deadline_ms,
+					 .defer_ms = DEFER_MS,
+					 .hold_ms = HOLD_MS } };
 
 	ev.hdr.vm = vm ? vm->id : 0;
 	push_own(world, &ev);
@@ -98,7 +100,9 @@ static void act_later(struct world *world, const struct seen_act *act)
 		*pending = (struct act_pending){ .at_ns = world->now_ns +
 							  (1 + draw(world->tape, 200)) * MS,
 						 .vm = act->vm,
-						 .act = act->type };
+						 .act = act->type,
+						 .strategy = act->strategy,
+						 .hold_ms = act->hold_ms };
 		return;
 	}
 }
@@ -121,7 +125,13 @@ static void carry_out(struct world *world, struct act_pending *pending)
 	pending->at_ns = 0;
 	if (!vm)
 		return;
-	if (chance(world->tape, world->faults.qmp)) {
+	if (pending->act == KCOH_ACT_ARM) {
+		result = module_strategy(world, vm, (int)pending->strategy, pending->hold_ms);
+		if (chance(world->tape, world->faults.qmp))
+			result = -16; /* EBUSY: and yet it may have been done */
+	} else if (pending->act == KCOH_ACT_DISARM) {
+		module_released(world, vm);
+	} else if (chance(world->tape, world->faults.qmp)) {
 		oracle_cancel_failed(world, vm);
 		result = -111; /* ECONNREFUSED */
 	} else {

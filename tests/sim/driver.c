@@ -60,7 +60,9 @@ int driver_step(struct driver *driver, const union kcoh_ev *ev, struct seen_act 
 		acts[i] = (struct seen_act){ .type = out[i].type,
 					     .vm = out[i].vm,
 					     .reason = out[i].reason,
-					     .dry = out[i].dry };
+					     .dry = out[i].dry,
+					     .strategy = out[i].strategy,
+					     .hold_ms = out[i].hold_ms };
 	return n;
 }
 

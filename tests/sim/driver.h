@@ -35,6 +35,7 @@ struct seen_act {
 	uint32_t vm;
 	uint32_t reason;
 	bool dry;
+	uint32_t strategy, hold_ms; /* ARM */
 };
 
 #define SEEN_ACTS 64

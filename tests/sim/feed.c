@@ -88,7 +88,8 @@ void feed_flush(struct world *world, struct vm *vm)
 /* Made by the module. */
 static bool is_modules(const union kcoh_ev *ev)
 {
-	return ev->hdr.type == KCOH_EV_EPOCH ||
+	return ev->hdr.type == KCOH_EV_EPOCH || ev->hdr.type == KCOH_EV_HARVEST ||
+	       ev->hdr.type == KCOH_EV_HOLD ||
 	       (ev->hdr.type == KCOH_EV_VCPU && ev->vcpu.source != KCOH_SRC_SAMPLE);
 }
 

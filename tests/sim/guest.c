@@ -78,8 +78,8 @@ static void toggle(struct world *world, struct vm *vm, uint32_t index)
 		vm_clean(vm);
 	if (vcpu->cached)
 		vcpu->kvm_traps = false;
-	module_edge(world, vm, vcpu);
 	feed_toggle(world, vm, index);
+	module_edge(world, vm, index);
 }
 
 static void write_page(struct world *world, struct vm *vm, uint32_t index)
@@ -182,7 +182,7 @@ void vcpu_step(struct world *world, struct vm *vm, uint32_t index)
 	struct vcpu *vcpu = &vm->vcpu[index];
 
 	if (vcpu->held && world->now_ns >= vcpu->held_until_ns)
-		vcpu->held = false;
+		module_release(world, vm, index, KCOH_HOLD_DEADLINE);
 	if (vm->paused || vcpu->held)
 		return;
 	switch (vcpu->run) {

@@ -95,6 +95,32 @@ static void feed_epoch(struct world *world, struct vm *vm, bool start)
 	feed_record(world, vm, &ev);
 }
 
+static void feed_hold(struct world *world, struct vm *vm, uint32_t index, bool held,
+		      enum kcoh_hold_why why)
+{
+	union kcoh_ev ev = { .hold = { .hdr = { .vcpu = (uint16_t)index,
+						.type = KCOH_EV_HOLD,
+						.size = sizeof(ev.hold) },
+				       .held = held,
+				       .why = why } };
+
+	vm->vcpu[index].held = held;
+	say(world, "vm %u module: vcpu %u is %s", vm->id, index, held ? "held" : "released");
+	feed_record(world, vm, &ev);
+}
+
+void module_release(struct world *world, struct vm *vm, uint32_t index, enum kcoh_hold_why why)
+{
+	if (vm->vcpu[index].held)
+		feed_hold(world, vm, index, false, why);
+}
+
+static void release_all(struct world *world, struct vm *vm, enum kcoh_hold_why why)
+{
+	for (uint32_t i = 0; i < vm->vcpus; i++)
+		module_release(world, vm, i, why);
+}
+
 static bool window_is_open(const struct vm *vm)
 {
 	for (uint32_t i = 0; i < vm->vcpus; i++) {
@@ -118,8 +144,10 @@ static void epoch_start(struct world *world, struct vm *vm)
 static void epoch_end(struct world *world, struct vm *vm)
 {
 	say(world, "vm %u module: epoch ends", vm->id);
-	for (uint32_t i = 0; i < vm->vcpus; i++)
-		vm->vcpu[i].held = false;
+	release_all(world, vm, KCOH_HOLD_EPOCH_END);
+	if (vm->module.closed)
+		vm->module.strategy = -1;
+	vm->module.closed = false;
 	vm->module.rearm_ns = 0;
 	vm->module.watched = false;
 	vm->module.armed = false;
@@ -140,32 +168,33 @@ void module_epoch(struct world *world, struct vm *vm)
 		epoch_end(world, vm);
 }
 
-/* A trapped write made a real edge. */
-void module_edge(struct world *world, struct vm *vm, struct vcpu *vcpu)
+static void over_budget(struct world *world, struct vm *vm)
 {
-	struct module_vm *module = &vm->module;
-
-	if (!vcpu->armed)
-		return;
-	if (!vcpu->cached) {
-		module->tainted = true;
-		if (module->strategy == KCOH_STRATEGY_HOLD) {
-			vcpu->held = true;
-			vcpu->held_until_ns = world->now_ns + module->hold_ms * MS;
-			say(world, "vm %u module: holds it", vm->id);
-		}
-	}
-	if (!chance(world->tape, world->faults.budget))
-		return;
 	say(world, "vm %u module: over its trap budget", vm->id);
 	oracle_arm_trouble(world, vm);
-	module->armed = false;
-	module->watched = false;
-	module->rearm_ns = world->now_ns + BUDGET_NS;
+	vm->module.armed = false;
+	vm->module.watched = false;
+	vm->module.rearm_ns = world->now_ns + BUDGET_NS;
 	for (uint32_t i = 0; i < vm->vcpus; i++) {
 		vm->vcpu[i].job = true;
 		vm->vcpu[i].job_at_ns = 0;
 	}
+}
+
+/* A trapped write made a real edge. */
+void module_edge(struct world *world, struct vm *vm, uint32_t index)
+{
+	struct vcpu *vcpu = &vm->vcpu[index];
+
+	if (!vcpu->armed)
+		return;
+	vm->module.tainted |= !vcpu->cached;
+	if (!vcpu->cached && vm->module.epoch && vm->module.strategy == KCOH_STRATEGY_HOLD) {
+		vcpu->held_until_ns = world->now_ns + vm->module.hold_ms * MS;
+		feed_hold(world, vm, index, true, KCOH_HOLD_TOGGLE);
+	}
+	if (chance(world->tape, world->faults.budget))
+		over_budget(world, vm);
 }
 
 /* Its registers were replaced from outside: the job runs again, and tells what is true now. */
@@ -229,10 +258,11 @@ static bool taint_is_clear(const struct vm *vm)
 
 static void clean_one(struct world *world, struct vm *vm, struct slot *slot, struct page *page)
 {
+	page->unclean = false;
 	if (is_tainted_only(vm) && page->seen && taint_is_clear(vm))
 		return;
-	/* In the last pass nobody would come back for it: it takes a HARVEST record to know. */
-	if (!vm->qemu.last && chance(world->tape, world->faults.clean)) {
+	page->unclean = chance(world->tape, world->faults.clean);
+	if (page->unclean) {
 		say(world, "vm %u module: slot %u page %ld cannot be cleaned", vm->id, slot->id,
 		    (long)(page - slot->page));
 		page->dirty = true;
@@ -242,12 +272,36 @@ static void clean_one(struct world *world, struct vm *vm, struct slot *slot, str
 	page->seen = taint_is_clear(vm);
 }
 
+static void feed_harvest(struct world *world, struct vm *vm, const struct slot *slot,
+			 uint32_t pages, uint32_t unclean)
+{
+	union kcoh_ev ev = { .harvest = { .hdr = { .vcpu = KCOH_VCPU_NONE,
+						   .type = KCOH_EV_HARVEST,
+						   .size = sizeof(ev.harvest) },
+					  .pages = pages,
+					  .cleaned = pages - unclean,
+					  .unclean = unclean,
+					  .slot_id = slot->id,
+					  .kind = vm->manual ? KCOH_HARVEST_CLEAR :
+							       KCOH_HARVEST_GET,
+					  .source = KCOH_HARVEST_BY_MODULE } };
+
+	feed_record(world, vm, &ev);
+}
+
 static void clean_slot(struct world *world, struct vm *vm, struct slot *slot, bool all)
 {
+	uint32_t pages = 0, unclean = 0;
+
 	for (uint32_t p = 0; p < slot->pages; p++) {
-		if (all || slot->page[p].taken)
-			clean_one(world, vm, slot, &slot->page[p]);
+		if (!all && !slot->page[p].taken)
+			continue;
+		clean_one(world, vm, slot, &slot->page[p]);
+		pages++;
+		unclean += slot->page[p].unclean;
 	}
+	if (unclean || chance(world->tape, 16))
+		feed_harvest(world, vm, slot, pages, unclean);
 }
 
 /* In the thread that switched logging on. */
@@ -288,35 +342,19 @@ int module_strategy(struct world *world, struct vm *vm, int strategy, uint32_t h
 {
 	if (world->module == MODULE_ABSENT)
 		return -2; /* ENOENT */
+	vm->module.closed = false;
 	vm->module.strategy = strategy;
 	vm->module.hold_ms = hold_ms;
-	if (strategy != KCOH_STRATEGY_HOLD) {
-		for (uint32_t i = 0; i < vm->vcpus; i++)
-			vm->vcpu[i].held = false;
-	}
-	return 0;
-}
-
-int module_mark_dirty(struct world *world, struct vm *vm)
-{
-	if (world->module == MODULE_ABSENT)
-		return -2; /* ENOENT */
-	say(world, "vm %u module: marks all its pages dirty", vm->id);
-	for (uint32_t s = 0; s < MAX_SLOTS; s++) {
-		struct slot *slot = &vm->slot[s];
-
-		for (uint32_t p = 0; slot->flags & KCOH_SLOT_LOG_DIRTY && p < slot->pages; p++)
-			slot->page[p].dirty = true;
-	}
+	if (strategy != KCOH_STRATEGY_HOLD)
+		release_all(world, vm, KCOH_HOLD_RELEASED);
 	return 0;
 }
 
 /* The file of its owner is closed. A running epoch keeps its strategy to the end. */
 void module_released(struct world *world, struct vm *vm)
 {
-	(void)world;
-	for (uint32_t i = 0; i < vm->vcpus; i++)
-		vm->vcpu[i].held = false;
-	if (!vm->module.epoch)
+	release_all(world, vm, KCOH_HOLD_CLOSED);
+	vm->module.closed = vm->module.epoch;
+	if (!vm->module.closed)
 		vm->module.strategy = -1;
 }

@@ -4,7 +4,9 @@
  *
  * 1. What a verdict promises of a migration that completes (PROBLEM.md's table):
  *
- *    hardware-coherent, cleaning   no stale byte (P3), whatever the guest did
+ *    hardware-coherent, cleaning,  no stale byte (P3), whatever the guest did
+ *    held
+ *    tainted-only                  none but in Non-cacheable mappings (P7, P7n), which it says
  *    not-yet-cleaning              none that was written with the MMU off since the epoch began (P6); older windows
  *                                  and Non-cacheable mappings (P6b, P6d) it says may matter
  *    veto, wait                    nothing; but under `enforce`, with a way to cancel that works, a vetoed migration does
@@ -329,6 +331,9 @@ void oracle_record(struct world *world, const struct sent *sent)
 			account->doubt = world->oracle->scanning;
 		}
 		break;
+	case KCOH_EV_HARVEST:
+		account->unclean |= ev->harvest.unclean != 0;
+		break;
 	case KCOH_EV_HOST:
 		host_told(world, ev->host.features);
 		break;
@@ -346,6 +351,7 @@ void oracle_record(struct world *world, const struct sent *sent)
 static void watch_wait(struct world *world, uint32_t vm, struct account *account, bool tick)
 {
 	const struct seen *seen = &account->seen;
+	const struct vm *guest = world_vm(world, vm);
 	uint64_t now_ns = world->oracle->core_ns;
 
 	if (seen->kind != SEEN_WAIT) {
@@ -354,13 +360,17 @@ static void watch_wait(struct world *world, uint32_t vm, struct account *account
 	}
 	if (!account->wait_since_ns)
 		account->wait_since_ns = now_ns;
+	if (guest && (guest->qemu.started_ns > account->wait_since_ns ||
+		      guest->epoch_ns > account->wait_since_ns))
+		account->wait_since_ns = now_ns; /* a migration has a wait of its own */
 	if (!seen->until_ns)
 		violated(world, "wait-without-deadline", "vm %u waits (%s)", vm,
 			 driver_reason_name(seen->reason));
 	else if (tick && seen->until_ns <= now_ns)
 		violated(world, "wait-does-not-end", "vm %u waits (%s) beyond its deadline", vm,
 			 driver_reason_name(seen->reason));
-	else if (now_ns - account->wait_since_ns > (world->arm_deadline_ms + 300) * MS && tick)
+	else if (now_ns - account->wait_since_ns > (world->arm_deadline_ms + DEFER_MS + 300) * MS &&
+		 tick)
 		violated(world, "wait-goes-on", "vm %u waits (%s) for too long", vm,
 			 driver_reason_name(seen->reason));
 }
@@ -447,6 +457,7 @@ static bool is_live(const struct world *world, const struct account *account, ui
 	case KCOH_RSN_STATE_UNKNOWN:
 		return has_state(account, KCOH_UNKNOWN) || world->oracle->losses;
 	case KCOH_RSN_MMU_OFF_EARLIER:
+	case KCOH_RSN_RETRY:
 		return (account->epoch && account->earlier) || !account->synced;
 	case KCOH_RSN_EVENTS_LOST:
 		return account->lost;
@@ -486,7 +497,8 @@ static void check_allow(struct world *world, uint32_t vm, const struct account *
 								NULL;
 
 	if (account->seen.kind == SEEN_ALLOW && what &&
-	    (reason == KCOH_RSN_CLEANING || reason == KCOH_RSN_NOT_YET_CLEANING))
+	    (reason == KCOH_RSN_CLEANING || reason == KCOH_RSN_NOT_YET_CLEANING ||
+	     reason == KCOH_RSN_TAINTED_ONLY))
 		violated(world, "plain-allow", "vm %u is allowed (%s), but %s", vm,
 			 driver_reason_name(reason), what);
 }
@@ -582,9 +594,14 @@ static void page_stale(struct world *world, const struct vm *vm, struct account 
 	if (!world->up || !account->known || vm->strategy == KCOH_STRATEGY_OBSERVE ||
 	    account->seen.kind >= SEEN_WAIT)
 		return;
-	if (reason == KCOH_RSN_CLEANING && module_is_news(world))
+	if (reason != KCOH_RSN_NOT_YET_CLEANING && module_is_news(world))
 		return;
-	if (reason == KCOH_RSN_CLEANING || reason == KCOH_RSN_HARDWARE_COHERENT)
+	if (reason == KCOH_RSN_TAINTED_ONLY && page->nc)
+		return;
+	if (page->unclean) { /* its record is on its way */
+		account->stale = true;
+		account->stale_ns = account->stale_ns ? account->stale_ns : vm->qemu.paused_ns;
+	} else if (reason != KCOH_RSN_NOT_YET_CLEANING)
 		violated(world, "stale-promised",
 			 "vm %u was migrated with a stale byte under %s/%s", vm->id,
 			 driver_verdict_name(account->seen.kind), driver_reason_name(reason));

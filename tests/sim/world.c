@@ -61,8 +61,10 @@ static void slots_create(struct world *world, struct vm *vm)
 
 static uint32_t draw_strategy(struct tape *tape)
 {
-	static const uint32_t strategies[] = { KCOH_STRATEGY_VETO, KCOH_STRATEGY_CLEAN,
-					       KCOH_STRATEGY_VETO, KCOH_STRATEGY_OBSERVE };
+	static const uint32_t strategies[] = { KCOH_STRATEGY_VETO,  KCOH_STRATEGY_CLEAN,
+					       KCOH_STRATEGY_VETO,  KCOH_STRATEGY_OBSERVE,
+					       KCOH_STRATEGY_RETRY, KCOH_STRATEGY_CLEAN_TAINTED,
+					       KCOH_STRATEGY_DEFER, KCOH_STRATEGY_HOLD };
 
 	return strategies[draw(tape, sizeof(strategies) / sizeof(strategies[0]))];
 }

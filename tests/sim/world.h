@@ -31,6 +31,8 @@
 #define MAX_PAGES 4
 #define RING_RECORDS 512
 #define MAX_PENDING 32
+#define DEFER_MS 700
+#define HOLD_MS 400
 #define MAX_LATE 4
 
 /* How the guest wrote a page last. */
@@ -52,6 +54,7 @@ struct page {
 	bool dirty; /* in KVM's dirty log */
 	bool todo; /* QEMU is to send it */
 	bool taken; /* write-protected by the harvest that is under way */
+	bool unclean; /* its last harvest could not clean it */
 	bool seen; /* clean-tainted: cleaned in this epoch while every edge was seen */
 };
 
@@ -121,6 +124,7 @@ struct module_vm {
 	bool armed; /* the trap is wanted */
 	bool watched; /* since the epoch's start every edge is seen */
 	bool tainted;
+	bool closed; /* its owner is gone; the strategy stays to the end of the epoch */
 	int strategy; /* enum kcoh_strategy given by its owner; -1: automatic */
 	uint32_t hold_ms;
 	uint64_t rearm_ns; /* over its budget until then; 0: not */
@@ -172,8 +176,7 @@ struct act_pending {
 	uint64_t at_ns; /* when it is carried out; 0: free */
 	uint32_t vm;
 	uint32_t act;
-	uint32_t arg;
-	int result;
+	uint32_t strategy, hold_ms; /* ARM */
 };
 
 struct world {
@@ -247,15 +250,15 @@ uint32_t module_features(const struct world *world);
 bool module_cleans(const struct world *world, const struct vm *vm);
 void module_epoch(struct world *world, struct vm *vm); /* logging changed: an edge? */
 void module_vcpu(struct world *world, struct vm *vm, uint32_t index); /* its job, in its thread */
-void module_edge(struct world *world, struct vm *vm, struct vcpu *vcpu);
+void module_edge(struct world *world, struct vm *vm, uint32_t index);
 void module_uneasy(struct world *world, struct vm *vm, uint32_t index); /* its state was replaced */
 void module_slot_starts(struct world *world, struct vm *vm, struct slot *slot);
 void module_harvested(struct world *world, struct vm *vm, struct slot *slot);
 void module_get(struct world *world, struct vm *vm, struct slot *slot);
 void module_step(struct world *world);
+void module_release(struct world *world, struct vm *vm, uint32_t index, enum kcoh_hold_why why);
 void module_comes(struct world *world, uint8_t state);
 int module_strategy(struct world *world, struct vm *vm, int strategy, uint32_t hold_ms);
-int module_mark_dirty(struct world *world, struct vm *vm);
 void module_released(struct world *world, struct vm *vm); /* its owner is gone */
 
 /* qemu.c: a VM's memslots, and its migration. */

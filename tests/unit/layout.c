@@ -136,12 +136,14 @@ FIELD(kcoh_ev_host, hdr, 0, 24);
 FIELD(kcoh_ev_host, features, 24, 4);
 FIELD(kcoh_ev_host, page_size, 28, 4);
 
-SIZE(kcoh_ev_policy, 40);
+SIZE(kcoh_ev_policy, 48);
 FIELD(kcoh_ev_policy, hdr, 0, 24);
 FIELD(kcoh_ev_policy, strategy, 24, 4);
 FIELD(kcoh_ev_policy, guard, 28, 4);
 FIELD(kcoh_ev_policy, can_cancel, 32, 4);
 FIELD(kcoh_ev_policy, arm_deadline_ms, 36, 4);
+FIELD(kcoh_ev_policy, defer_ms, 40, 4);
+FIELD(kcoh_ev_policy, hold_ms, 44, 4);
 
 SIZE(kcoh_ev_phase, 32);
 FIELD(kcoh_ev_phase, hdr, 0, 24);

@@ -10,7 +10,7 @@
  *           { 12, TOGGLE(1, 0, UNCACHED, CACHED, TRAP), VETO(MMU_OFF_EARLIER), "" },
  *   };
  *
- * Acts in text: `cancel:1`, `dry-cancel:1`, `alert:1`, `rescan:0`, in the order they were handed
+ * Acts in text (but for arm and disarm, unless world.arms is set): `cancel:1`, `dry-cancel:1`, `alert:1`, `rescan:0`, in the order they were handed
  * out. The core lives in memory of exactly its size, so that the address sanitizer sees any step
  * outside.
  */
@@ -134,7 +134,9 @@
 			.strategy = KCOH_STRATEGY_##strategy_,                                     \
 			.guard = KCOH_GUARD_##guard_,                                              \
 			.can_cancel = (can_cancel_),                                               \
-			.arm_deadline_ms = 500                                                     \
+			.arm_deadline_ms = 500,                                                    \
+			.defer_ms = 2000,                                                          \
+			.hold_ms = 30000                                                           \
 		}                                                                                  \
 	}
 #define ENFORCED POLICY(0, VETO, ENFORCE, 1)
@@ -176,6 +178,7 @@ struct world {
 	size_t size;
 	struct kcoh_act acts[KCOH_CORE_MAX_ACTS];
 	int n_acts;
+	bool arms; /* ARM and DISARM are looked at, too: what test_core_give.c is about */
 };
 
 static inline void world_make(struct world *world, uint32_t vms, uint32_t vcpus, uint32_t slots)
@@ -210,10 +213,14 @@ static inline void acts_text(const struct world *world, char *text, size_t size)
 	int i;
 
 	text[0] = 0;
-	for (i = 0; i < world->n_acts && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%s%s:%u", i ? " " : "",
+	for (i = 0; i < world->n_acts && used < size; i++) {
+		if (!world->arms &&
+		    (world->acts[i].type == KCOH_ACT_ARM || world->acts[i].type == KCOH_ACT_DISARM))
+			continue;
+		used += (size_t)snprintf(text + used, size - used, "%s%s%s:%u", used ? " " : "",
 					 world->acts[i].dry ? "dry-" : "",
 					 kcoh_act_name(world->acts[i].type), world->acts[i].vm);
+	}
 }
 
 static inline void check_verdict(const struct world *world, const struct line *line,

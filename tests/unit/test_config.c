@@ -60,6 +60,8 @@ static void built_in(void **state)
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_CLEAN);
 	assert_int_equal(policy.guard, KCOH_GUARD_WARN);
 	assert_int_equal(policy.arm_deadline_ms, 1000);
+	assert_int_equal(policy.defer_deadline_ms, 30000);
+	assert_int_equal(policy.hold_deadline_ms, 10000);
 	assert_null(policy.qmp);
 	kcoh_config_free(config);
 }
@@ -80,6 +82,8 @@ static void all_keys(void **state)
 					       "  strategy = observe\r\n"
 					       "\tguard = enforce\n"
 					       "  arm_deadline_ms = 250\n"
+					       "  defer_deadline_ms = 9\n"
+					       "  hold_deadline_ms = 8\n"
 					       "[vm web-*]\n"
 					       "qmp = /run/qemu/%n.qmp\n");
 	struct kcoh_policy policy = kcoh_config_policy(config, "web-1");
@@ -96,6 +100,8 @@ static void all_keys(void **state)
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_OBSERVE);
 	assert_int_equal(policy.guard, KCOH_GUARD_ENFORCE);
 	assert_int_equal(policy.arm_deadline_ms, 250);
+	assert_int_equal(policy.defer_deadline_ms, 9);
+	assert_int_equal(policy.hold_deadline_ms, 8);
 	assert_string_equal(policy.qmp, "/run/qemu/%n.qmp");
 	assert_null(kcoh_config_policy(config, "db-1").qmp);
 	assert_null(kcoh_config_defaults(config).qmp);
@@ -150,10 +156,11 @@ static const struct {
 	{ "[vm  ]\n", ":1: [vm] needs the name" },
 	{ "guard = warn\n", ":1: 'guard' stands before any section; begin with [kcohd]" },
 	{ "[defaults]\nguard = off\n", ":2: guard 'off' is not known; choose warn or enforce" },
-	{ "[defaults]\nstrategy = hold\n",
-	  ":2: strategy 'hold' is not built yet; choose observe, veto or clean" },
 	{ "[defaults]\nstrategy = Veto\n",
-	  ":2: strategy 'Veto' is not known; choose observe, veto or clean" },
+	  ":2: strategy 'Veto' is not known; choose observe, clean, clean-tainted, hold, defer, "
+	  "retry or veto" },
+	{ "[defaults]\nhold_deadline_ms = 600001\n", "from 1 to 600000, not '600001'" },
+	{ "[vm a]\ndefer_deadline_ms = 0\n", ":2: defer_deadline_ms must be a number" },
 	{ "[defaults]\narm_deadline_ms = 0\n",
 	  ":2: arm_deadline_ms must be a number of milliseconds" },
 	{ "[defaults]\narm_deadline_ms = 60001\n", "from 1 to 60000, not '60001'" },

@@ -31,10 +31,10 @@ static const struct {
 	uint32_t first, last;
 	const char *of_first, *of_last;
 } tables[] = {
-	{ reason, KCOH_RSN_NONE, KCOH_RSN_UNCLEAN, "none", "unclean" },
-	{ sentence, KCOH_RSN_NONE, KCOH_RSN_UNCLEAN, "nothing stands in the way", NULL },
+	{ reason, KCOH_RSN_NONE, KCOH_RSN_RETRY, "none", "retry" },
+	{ sentence, KCOH_RSN_NONE, KCOH_RSN_RETRY, "nothing stands in the way", NULL },
 	{ verdict, KCOH_VERDICT_ALLOW, KCOH_VERDICT_VETO, "allow", "veto" },
-	{ act, KCOH_ACT_CANCEL, KCOH_ACT_RESCAN, "cancel", "rescan" },
+	{ act, KCOH_ACT_CANCEL, KCOH_ACT_DISARM, "cancel", "disarm" },
 	{ kcoh_guard_name, KCOH_GUARD_WARN, KCOH_GUARD_ENFORCE, "warn", "enforce" },
 	{ kcoh_strategy_name, KCOH_STRATEGY_OBSERVE, KCOH_STRATEGY_RETRY, "observe", "retry" },
 	{ kcoh_window_name, KCOH_WINDOW_MMU_OFF, KCOH_WINDOW_CLASSES - 1, "mmu-off", "blind" },

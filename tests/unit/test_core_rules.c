@@ -136,23 +136,6 @@ static void observing(void **state)
 	CASE(lines);
 }
 
-/* A strategy that is not built yet is judged as veto. */
-static void strategies_not_built(void **state)
-{
-	uint32_t strategy;
-
-	(void)state;
-	for (strategy = KCOH_STRATEGY_CLEAN_TAINTED; strategy <= KCOH_STRATEGY_RETRY; strategy++) {
-		struct line lines[] = {
-			BORN(MODULE),
-			{ 4, POLICY(1, CLEAN, ENFORCE, 1), ALLOW(NOT_YET_CLEANING), "" },
-			{ 5, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "alert:1" },
-		};
-		lines[5].ev.policy.strategy = strategy;
-		CASE(lines);
-	}
-}
-
 static void default_policy(void **state)
 {
 	static const struct line lines[] = {
@@ -659,7 +642,6 @@ int main(void)
 		cmocka_unit_test(protected_kvm),
 		cmocka_unit_test(module_comes_and_goes),
 		cmocka_unit_test(observing),
-		cmocka_unit_test(strategies_not_built),
 		cmocka_unit_test(default_policy),
 		cmocka_unit_test(arming_times_out),
 		cmocka_unit_test(all_report),

@@ -196,7 +196,7 @@ static void a_window_in_an_epoch(void **state)
 
 	vm_starts(bench, 3, KCOH_HOST_MODULE | KCOH_HOST_TRAP);
 	events(bench, "host vm-new policy verdict:allow/not-yet-cleaning memslot vcpu");
-	acts(bench, "");
+	acts(bench, "arm");
 	assert_true(kcoh_roster_find(bench->roster, 3)->shown.has_memory);
 	log_dirty(bench, 3, true);
 	events(bench, "memslot verdict:wait/arming");
@@ -299,7 +299,7 @@ static void only_a_warning(void **state)
 	vm_starts(bench, 3, KCOH_HOST_MODULE | KCOH_HOST_TRAP);
 	log_dirty(bench, 3, true);
 	toggle(bench, 3, false, 0);
-	acts(bench, "dry-cancel alert");
+	acts(bench, "arm dry-cancel alert");
 }
 
 static void a_vm_that_goes(void **state)
@@ -330,7 +330,7 @@ static void a_loss(void **state)
 	toggle(bench, 4, false, 7);
 	events(bench, "lost:7 toggle window:blind:open verdict:veto/events-lost "
 		      "window:mmu-off:open window:blind:open verdict:veto/mmu-off");
-	acts(bench, "rescan alert alert");
+	acts(bench, "arm arm rescan alert alert");
 }
 
 /* A loss that no record was at hand to carry comes with a header only. */
@@ -345,7 +345,7 @@ static void a_loss_alone(void **state)
 	events(bench, "");
 	assert_int_equal(push_gap(bench, &ev, KCOH_EV_NONE, sizeof(ev.hdr), 0, NONE, 5), 0);
 	events(bench, "lost:5 window:blind:open verdict:veto/events-lost");
-	acts(bench, "rescan alert");
+	acts(bench, "arm rescan alert");
 }
 
 /* What is no record is not shown, not believed, and counts as lost. */

@@ -40,6 +40,10 @@
 #define ARM_DEADLINE_MAX_MS 60000
 #define EXIT_VCPUS 2048
 #define EXIT_VCPUS_MAX 65535
+#define DEFER_DEADLINE_MS 30000
+#define DEFER_DEADLINE_MAX_MS 3600000
+#define HOLD_DEADLINE_MS 10000
+#define HOLD_DEADLINE_MAX_MS 600000 /* what the module takes */
 #define LINE_BYTES 1024
 
 /* Keys of [defaults] and [vm …], each with a bit that says it was given. */
@@ -47,6 +51,8 @@
 #define HAS_GUARD (1u << 1)
 #define HAS_ARM_DEADLINE (1u << 2)
 #define HAS_QMP (1u << 3)
+#define HAS_DEFER_DEADLINE (1u << 4)
+#define HAS_HOLD_DEADLINE (1u << 5)
 
 struct section {
 	TAILQ_ENTRY(section) link;
@@ -197,11 +203,10 @@ static int read_strategy(struct parser *parser, const char *key, const char *val
 	int strategy = kcoh_strategy_parse(value);
 
 	if (strategy < 0)
-		return fail(parser, "%s '%s' is not known; choose observe, veto or clean", key,
-			    value);
-	if (strategy > KCOH_STRATEGY_CLEAN)
-		return fail(parser, "%s '%s' is not built yet; choose observe, veto or clean", key,
-			    value);
+		return fail(parser,
+			    "%s '%s' is not known; choose observe, clean, clean-tainted, hold, "
+			    "defer, retry or veto",
+			    key, value);
 	parser->section->policy.strategy = (enum kcoh_strategy)strategy;
 	parser->section->has |= HAS_STRATEGY;
 	return 1;
@@ -219,16 +224,36 @@ static int read_guard(struct parser *parser, const char *key, const char *value)
 	return 1;
 }
 
-static int read_arm_deadline(struct parser *parser, const char *key, const char *value)
+static int read_ms(struct parser *parser, const char *key, const char *value, unsigned int has,
+		   uint32_t max, uint32_t *ret_ms)
 {
 	uint32_t ms;
 
-	if (kcoh_text_u32(value, &ms) < 0 || ms < 1 || ms > ARM_DEADLINE_MAX_MS)
-		return fail(parser, "%s must be a number of milliseconds from 1 to %d, not '%s'",
-			    key, ARM_DEADLINE_MAX_MS, value);
-	parser->section->policy.arm_deadline_ms = ms;
-	parser->section->has |= HAS_ARM_DEADLINE;
+	if (kcoh_text_u32(value, &ms) < 0 || ms < 1 || ms > max)
+		return fail(parser,
+			    "%s must be a number of milliseconds from 1 to %" PRIu32 ", not '%s'",
+			    key, max, value);
+	*ret_ms = ms;
+	parser->section->has |= has;
 	return 1;
+}
+
+static int read_arm_deadline(struct parser *parser, const char *key, const char *value)
+{
+	return read_ms(parser, key, value, HAS_ARM_DEADLINE, ARM_DEADLINE_MAX_MS,
+		       &parser->section->policy.arm_deadline_ms);
+}
+
+static int read_defer_deadline(struct parser *parser, const char *key, const char *value)
+{
+	return read_ms(parser, key, value, HAS_DEFER_DEADLINE, DEFER_DEADLINE_MAX_MS,
+		       &parser->section->policy.defer_deadline_ms);
+}
+
+static int read_hold_deadline(struct parser *parser, const char *key, const char *value)
+{
+	return read_ms(parser, key, value, HAS_HOLD_DEADLINE, HOLD_DEADLINE_MAX_MS,
+		       &parser->section->policy.hold_deadline_ms);
 }
 
 static int read_qmp(struct parser *parser, const char *key, const char *value)
@@ -260,6 +285,8 @@ static const struct key {
 	{ "strategy", AT(IN_DEFAULTS) | AT(IN_VM), read_strategy },
 	{ "guard", AT(IN_DEFAULTS) | AT(IN_VM), read_guard },
 	{ "arm_deadline_ms", AT(IN_DEFAULTS) | AT(IN_VM), read_arm_deadline },
+	{ "defer_deadline_ms", AT(IN_DEFAULTS) | AT(IN_VM), read_defer_deadline },
+	{ "hold_deadline_ms", AT(IN_DEFAULTS) | AT(IN_VM), read_hold_deadline },
 	{ "qmp", AT(IN_VM), read_qmp },
 };
 
@@ -405,6 +432,8 @@ int kcoh_config_new(struct kcoh_config **ret_config)
 		.strategy = KCOH_STRATEGY_CLEAN,
 		.guard = KCOH_GUARD_WARN,
 		.arm_deadline_ms = ARM_DEADLINE_MS,
+		.defer_deadline_ms = DEFER_DEADLINE_MS,
+		.hold_deadline_ms = HOLD_DEADLINE_MS,
 	};
 	config->socket = strdup(KCOH_SOCKET);
 	config->bpf_dir = strdup(KCOH_BPF_DIR);
@@ -550,6 +579,10 @@ struct kcoh_policy kcoh_config_policy(const struct kcoh_config *config, const ch
 			policy.guard = section->policy.guard;
 		if (section->has & HAS_ARM_DEADLINE)
 			policy.arm_deadline_ms = section->policy.arm_deadline_ms;
+		if (section->has & HAS_DEFER_DEADLINE)
+			policy.defer_deadline_ms = section->policy.defer_deadline_ms;
+		if (section->has & HAS_HOLD_DEADLINE)
+			policy.hold_deadline_ms = section->policy.hold_deadline_ms;
 		policy.qmp = section->qmp;
 		break;
 	}

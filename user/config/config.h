@@ -20,6 +20,8 @@ struct kcoh_policy {
 	enum kcoh_strategy strategy;
 	enum kcoh_guard guard;
 	uint32_t arm_deadline_ms;
+	uint32_t defer_deadline_ms;
+	uint32_t hold_deadline_ms;
 	const char *
 		qmp; /* pattern of the path of its QMP socket, or NULL; owned by the configuration */
 };

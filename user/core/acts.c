@@ -13,6 +13,7 @@
  *           began since: a guest that toggles in a loop is one piece of news. Also beside a
  *           cancel that is only said (dry), because the guard only warns or because there is no
  *           way to cancel this VM's migration.
+ *   ARM     the module is to carry this VM's strategy (give.c), or, DISARM, no more.
  *   RESCAN  sync.c asks for it.
  *
  * An example, enforced, can_cancel: 0 s SETUP with vCPU 0 uncached -> ALERT was given when it
@@ -28,8 +29,7 @@
 
 #define DUE_CANCEL (1u << 0)
 #define DUE_ALERT (1u << 1)
-
-#define MAX_ACTS_OF_A_VM 2
+#define DUE_GIVE (1u << 2)
 
 #define ALERT_QUIET_NS (60 * SEC_NS)
 #define CANCEL_LIMIT_NS (10 * SEC_NS) /* no answer for so long is a failure */
@@ -138,13 +138,15 @@ static void weigh_cancel(struct kcoh_core *core, struct vm *vm)
 }
 
 /* A migration begins or ends: the next one is another matter. */
-static void weigh_span(struct vm *vm)
+void kcoh_acts_span(struct vm *vm)
 {
 	bool migrating = vm->epoch.on || kcoh_phase_live(vm->phase);
 
 	if (migrating == vm->acts.migrating)
 		return;
 	vm->acts.migrating = migrating;
+	if (migrating)
+		vm->defer_ns = 0; /* the wait of this one begins with it */
 	vm->acts.cancel = CANCEL_IDLE;
 	vm->acts.tries = 0;
 	vm->acts.alert_reason = KCOH_RSN_NONE;
@@ -160,9 +162,12 @@ void kcoh_acts_weigh(struct kcoh_core *core, struct vm *vm)
 {
 	if (is_being_read(core, vm))
 		return;
-	weigh_span(vm);
 	weigh_alert(core, vm);
 	weigh_cancel(core, vm);
+	if (kcoh_give_weigh(core, vm))
+		set_due(core, vm, DUE_GIVE);
+	else
+		vm->acts.due &= (uint8_t)~DUE_GIVE;
 }
 
 /* The cancel that was made did not help, or was about something else: another one may be made. */
@@ -190,6 +195,8 @@ void kcoh_acts_done(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_
 {
 	struct acts *acts = &vm->acts;
 
+	if (ev->act == KCOH_ACT_ARM || ev->act == KCOH_ACT_DISARM)
+		kcoh_give_done(core, vm, ev);
 	if (ev->act != KCOH_ACT_CANCEL || acts->dry)
 		return;
 	if (acts->cancel != CANCEL_SENT && acts->cancel != CANCEL_DONE)
@@ -220,6 +227,8 @@ static size_t emit_vm(struct kcoh_core *core, struct vm *vm, struct kcoh_act *ac
 		acts[count++] = act;
 		core->stats.alerts++;
 	}
+	if (vm->acts.due & DUE_GIVE)
+		kcoh_give_emit(core, vm, &acts[count++]);
 	vm->acts.due = 0;
 	return count;
 }
@@ -248,11 +257,12 @@ size_t kcoh_acts_emit(struct kcoh_core *core, struct kcoh_act *acts, size_t n)
 	uint32_t i;
 
 	for (i = 0; core->due && i < core->entries; i++) {
-		if (count + MAX_ACTS_OF_A_VM > n)
-			return count;
 		vm = kcoh_vm_of_entry(core, i);
-		if (vm && vm->acts.due)
-			count += emit_vm(core, vm, &acts[count]);
+		if (!vm)
+			continue;
+		if (count + (size_t)__builtin_popcount(vm->acts.due) > n)
+			return count;
+		count += emit_vm(core, vm, &acts[count]);
 	}
 	core->due = false;
 	return count;

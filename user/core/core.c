@@ -7,6 +7,7 @@
  *   host.c     what the host can do            epoch.c   dirty epochs, and arming in them
  *   window.c   incoherent windows              sync.c    losses and re-reading
  *   verdict.c  facts -> verdict                acts.c    verdict -> acts
+ *   give.c     what the module is told to do
  *   view.c     what callers may see            memory.c  where it is all kept
  *
  * A worked example. VM 3 migrates under `veto`, enforced; its vCPU 1 is trapped and cached, the
@@ -72,6 +73,12 @@ static void apply_vm(struct kcoh_core *core, struct vm *vm, const union kcoh_ev 
 		break;
 	case KCOH_EV_EPOCH:
 		kcoh_epoch_told(core, vm, &ev->epoch);
+		break;
+	case KCOH_EV_HARVEST:
+		kcoh_epoch_harvested(vm, &ev->harvest);
+		break;
+	case KCOH_EV_HOLD:
+		kcoh_vcpu_held(core, vm, &ev->hold);
 		break;
 	case KCOH_EV_POLICY:
 		kcoh_vm_policy(vm, &ev->policy);

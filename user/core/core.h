@@ -45,6 +45,8 @@ struct kcoh_act {
 	enum kcoh_act_type type;
 	enum kcoh_reason reason; /* RESCAN: EVENTS_LOST, or WATCHED_LATE (a VM was met late) */
 	uint32_t vm; /* KCOH_VM_NONE for RESCAN */
+	enum kcoh_strategy strategy; /* ARM: what the module is to do */
+	uint32_t hold_ms; /* ARM with strategy HOLD: how long a vCPU is held at most */
 	bool dry; /* say it, do not do it: guard = warn, or no way to cancel */
 };
 
@@ -80,7 +82,7 @@ struct kcoh_core *kcoh_core_init(void *memory, size_t size, const struct kcoh_co
  * it is veto, warn, no way to cancel, 1000 ms); SCAN done=0, the iterator's records, SCAN done=1;
  * then records as they come, a POLICY for each VM that has its own, PHASE, and a TICK at least
  * every second. After a RESCAN act: SCAN done=0, the iterator's records, SCAN done=1, ACT_DONE
- * with hdr.vm = 0. After a CANCEL that is not dry: ACT_DONE with the VM.
+ * with hdr.vm = 0. After a CANCEL that is not dry, an ARM and a DISARM: ACT_DONE with the VM.
  */
 #define KCOH_CORE_MAX_ACTS 64
 int kcoh_core_step(struct kcoh_core *core, const struct kcoh_ev_hdr *ev, size_t len,
@@ -96,6 +98,7 @@ struct kcoh_core_stats {
 	uint64_t rescans; /* RESCAN acts */
 	uint64_t cancels; /* CANCEL acts, dry ones too */
 	uint64_t alerts; /* ALERT acts */
+	uint64_t arms; /* ARM and DISARM acts */
 	uint64_t alerts_quiet; /* alerts not given because the same one was given just before */
 	uint64_t vms_refused; /* VMs for which there was no room */
 	uint32_t vms; /* gauge: tracked */
@@ -126,6 +129,7 @@ struct kcoh_vm_view {
 	bool in_epoch; /* most of the RAM is logged */
 	uint64_t epoch_since_ns;
 	uint64_t epochs; /* counted */
+	uint32_t vcpus_held; /* by the module, as it told */
 	bool armed; /* in_epoch, and every vCPU is trapped or was counted out by the module */
 	uint32_t windows_open; /* bit per enum kcoh_window_class */
 	uint64_t window_since_ns[KCOH_WINDOW_CLASSES]; /* of an open one */

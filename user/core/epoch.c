@@ -85,7 +85,7 @@ static void begin(struct kcoh_core *core, struct vm *vm, bool late)
 		.classes = vm->open,
 		.on = true,
 		.doubtful = !vm->known,
-		.unclean = late || !(core->host & KCOH_HOST_CLEAN),
+		.unclean = late || !kcoh_cleans(core, vm),
 	};
 	vm->judged_pages = vm->logged_pages;
 	if (late)
@@ -149,6 +149,16 @@ void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev
 		begin(core, vm, false);
 	vm->epoch.reported = true;
 	owe_all(core, vm, !ev->start);
+}
+
+/*
+ * A page that could not be cleaned was marked dirty again by the module, so another harvest takes it; but
+ * this may have been the last one, and nobody tells.
+ */
+void kcoh_epoch_harvested(struct vm *vm, const struct kcoh_ev_harvest *ev)
+{
+	if (ev->source == KCOH_HARVEST_BY_MODULE && ev->unclean)
+		vm->epoch.unclean = true;
 }
 
 static void report(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu)

@@ -18,10 +18,14 @@ static void change_vm(struct kcoh_core *core, struct vm *vm, uint32_t gained, ui
 		vm->blind &= ~BLIND_PKVM;
 	if ((gained & KCOH_HOST_TRAP) && vm->epoch.on)
 		vm->blind |= BLIND_LATE;
-	if ((gained | dropped) & KCOH_HOST_CLEAN)
+	if ((gained | dropped) & KCOH_HOST_CLEAN && vm->give.given == GIVEN_NONE)
 		vm->epoch.unclean = true;
-	if (dropped & KCOH_HOST_TRAP)
+	if (dropped & KCOH_HOST_TRAP) {
 		kcoh_vcpus_demote(core, vm);
+		if (vm->give.given != GIVEN_NONE)
+			vm->epoch.unclean = true;
+		kcoh_give_forget(vm);
+	}
 }
 
 void kcoh_host_changed(struct kcoh_core *core, const struct kcoh_ev_host *ev)

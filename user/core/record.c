@@ -18,6 +18,7 @@
 #include "core/record.h"
 
 #define MAX_PAGES (1ull << 48)
+#define MAX_HOLD_MS 600000u /* what the module takes */
 #define MAX_GFN (1ull << 52)
 
 struct kind {
@@ -95,7 +96,9 @@ static bool scan_valid(const union kcoh_ev *ev)
 static bool policy_valid(const union kcoh_ev *ev)
 {
 	return ev->policy.strategy <= KCOH_STRATEGY_RETRY &&
-	       ev->policy.guard <= KCOH_GUARD_ENFORCE && ev->policy.can_cancel <= 1;
+	       ev->policy.guard <= KCOH_GUARD_ENFORCE && ev->policy.can_cancel <= 1 &&
+	       ev->policy.hold_ms <= MAX_HOLD_MS &&
+	       (ev->policy.hold_ms || ev->policy.strategy != KCOH_STRATEGY_HOLD);
 }
 
 static bool phase_valid(const union kcoh_ev *ev)

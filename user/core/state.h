@@ -50,6 +50,7 @@ struct vcpu {
 	uint8_t state; /* enum kcoh_cache_state */
 	uint8_t source; /* enum kcoh_source */
 	uint8_t known : 1;
+	uint8_t held : 1; /* by the module */
 	uint8_t passed : 3; /* 1 + the last sample that was not taken, since it is trapped; 0: none */
 	uint8_t arm; /* ARM_* */
 };
@@ -71,6 +72,8 @@ struct window {
 
 struct policy {
 	uint32_t arm_deadline_ms;
+	uint32_t defer_ms;
+	uint32_t hold_ms;
 	uint8_t strategy;
 	uint8_t guard;
 	uint8_t can_cancel;
@@ -95,6 +98,25 @@ enum cancel_state {
 	CANCEL_DONE, /* carried out, or said (dry) */
 	CANCEL_FAILED, /* failed; tried again at `next_ns` */
 	CANCEL_GIVEN_UP,
+};
+
+enum give_state {
+	GIVE_IDLE, /* the module has what it should have */
+	GIVE_SENT, /* ARM or DISARM was handed out; waits for ACT_DONE */
+	GIVE_FAILED, /* tried again at `next_ns` */
+	GIVE_GIVEN_UP,
+};
+
+#define GIVEN_NONE 0xff
+
+/* The strategy that the module carries for this VM because we asked it to (give.c). */
+struct give {
+	uint64_t next_ns;
+	uint32_t hold_ms; /* as given, or asked for */
+	uint8_t given; /* enum kcoh_strategy, or GIVEN_NONE */
+	uint8_t asked; /* what the act under way asks for */
+	uint8_t state; /* enum give_state */
+	uint8_t tries; /* failed ones */
 };
 
 struct acts {
@@ -137,6 +159,9 @@ struct vm {
 	struct policy policy;
 	struct kcoh_verdict verdict;
 	struct acts acts;
+	struct give give;
+	uint64_t defer_ns; /* since when a migration waits, or would, for vCPUs to be cached; 0: none is awaited */
+	uint32_t held; /* vCPUs that the module holds */
 	char comm[KCOH_COMM_LEN];
 	bool known; /* completely: no loss since its birth, or since it was read by a scan */
 	uint8_t phase;
@@ -193,6 +218,7 @@ void kcoh_host_changed(struct kcoh_core *core, const struct kcoh_ev_host *ev);
 void kcoh_vcpu_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_vcpu *ev);
 void kcoh_vcpu_toggled(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_toggle *ev);
 void kcoh_vcpu_reset(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_reset *ev);
+void kcoh_vcpu_held(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_hold *ev);
 void kcoh_vcpus_demote(struct kcoh_core *core, struct vm *vm); /* forget their traps */
 void kcoh_vcpus_forget_unseen(struct kcoh_core *core, struct vm *vm);
 
@@ -203,6 +229,7 @@ void kcoh_slots_drop_unseen(struct kcoh_core *core, struct vm *vm);
 /* epoch.c */
 void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late);
 void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_epoch *ev);
+void kcoh_epoch_harvested(struct vm *vm, const struct kcoh_ev_harvest *ev);
 void kcoh_epoch_vcpu(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, bool started);
 bool kcoh_epoch_arming(const struct kcoh_core *core, const struct vm *vm);
 uint64_t kcoh_epoch_deadline(const struct vm *vm);
@@ -225,8 +252,17 @@ void kcoh_vm_judge(struct kcoh_core *core, struct vm *vm); /* without acts */
 void kcoh_vm_settle(struct kcoh_core *core, struct vm *vm);
 void kcoh_vms_settle(struct kcoh_core *core);
 
+/* give.c: the strategy that the module is given */
+bool kcoh_cleans(const struct kcoh_core *core, const struct vm *vm);
+bool kcoh_is_given(const struct vm *vm, uint8_t strategy);
+bool kcoh_give_weigh(struct kcoh_core *core, struct vm *vm);
+void kcoh_give_emit(struct kcoh_core *core, struct vm *vm, struct kcoh_act *act);
+void kcoh_give_done(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_act_done *ev);
+void kcoh_give_forget(struct vm *vm);
+
 /* acts.c */
 bool kcoh_phase_live(uint32_t phase);
+void kcoh_acts_span(struct vm *vm);
 void kcoh_acts_weigh(struct kcoh_core *core, struct vm *vm);
 void kcoh_acts_phase(struct vm *vm, uint32_t phase);
 void kcoh_acts_epoch(struct vm *vm);

@@ -128,6 +128,31 @@ void kcoh_vcpu_reset(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev
 	kcoh_epoch_vcpu(core, vm, vcpu, runs);
 }
 
+/* A vCPU that is held runs no instruction, whatever the state of its caches. */
+void kcoh_vcpu_held(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_hold *ev)
+{
+	struct vcpu *vcpu = vcpu_of(core, vm, ev->hdr.vcpu);
+	bool held = ev->held;
+
+	if (!vcpu || vcpu->held == held)
+		return;
+	vcpu->held = held;
+	if (held)
+		vm->held++;
+	else
+		vm->held--;
+}
+
+static void release_all(struct kcoh_core *core, struct vm *vm)
+{
+	struct vcpu *vcpus = kcoh_vcpus_of(core, vm);
+	uint32_t i;
+
+	for (i = 0; i < vm->vcpu_top; i++)
+		vcpus[i].held = 0;
+	vm->held = 0;
+}
+
 static void demote(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu)
 {
 	vcpu->source = KCOH_SRC_SAMPLE;
@@ -140,6 +165,8 @@ void kcoh_vcpus_demote(struct kcoh_core *core, struct vm *vm)
 	struct vcpu *vcpus = kcoh_vcpus_of(core, vm);
 	uint32_t i;
 
+	release_all(core,
+		    vm); /* by the module's absence, or, after a loss, for all that is known */
 	for (i = 0; i < vm->vcpu_top; i++)
 		if (vcpus[i].source == KCOH_SRC_TRAP)
 			demote(core, vm, &vcpus[i]);

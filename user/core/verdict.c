@@ -11,8 +11,9 @@
  * 2 has not armed yet: facts = EARLIER | ARMING. `veto` has EARLIER before ARMING:
  * veto/mmu-off-earlier.
  *
- * Strategies that are not built yet (clean-tainted, hold, …) are judged as `veto`: the daemon refuses
- * them, and a recording that names them must not be judged more kindly than it deserves.
+ * A window alone is no danger where every harvest is cleaned: `defer`, `retry` and `veto` add what the owner
+ * wants on top. Where nothing cleans, only what cannot have missed a window may allow: so each strategy but
+ * `observe` falls back to a table as strict as `veto` there, and `defer` waits before it vetoes.
  */
 #include "core/state.h"
 
@@ -30,11 +31,14 @@ enum fact {
 	FACT_ARMING = 1 << 10,
 	FACT_UNCLEAN = 1 << 11,
 	FACT_CLEANING = 1 << 12, /* the module cleans at every harvest, whatever the strategy */
-	FACT_ALWAYS = 1 << 13,
+	FACT_HELD = 1 << 13, /* the module holds a vCPU */
+	FACT_OVERDUE = 1 << 14, /* uncached vCPUs were awaited for longer than the policy has it */
+	FACT_OVERDUE_UNKNOWN = 1 << 15, /* … or unknown ones */
+	FACT_ALWAYS = 1 << 16,
 };
 
 struct rule {
-	uint16_t facts;
+	uint32_t facts; /* enum fact */
 	uint8_t kind; /* enum kcoh_verdict_kind */
 	uint8_t reason; /* enum kcoh_reason */
 };
@@ -80,21 +84,104 @@ static const struct rule clean_rules[] = {
 	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_CLEANING },
 };
 
-/* `clean` needs the module that does it; without, it is as strict as `veto`. */
-static const struct rule *rules_of(const struct kcoh_core *core, const struct policy *policy)
+/* The module itself knows best what is tainted; a window that it did not see taints all it should have seen. */
+static const struct rule tainted_rules[] = {
+	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
+	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
+	{ FACT_UNCLEAN, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
+	{ FACT_TOO_MANY | FACT_UNCACHED | FACT_UNKNOWN | FACT_EARLIER | FACT_LOST | FACT_LATE |
+		  FACT_ARM_TIMEOUT | FACT_ARMING,
+	  KCOH_VERDICT_REPAIR, KCOH_RSN_TAINTED_ONLY },
+	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_TAINTED_ONLY },
+};
+
+/* Cleaned as under `clean`; the hold keeps the window short, and is told. */
+static const struct rule hold_rules[] = {
+	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
+	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
+	{ FACT_UNCLEAN, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
+	{ FACT_HELD, KCOH_VERDICT_REPAIR, KCOH_RSN_HELD },
+	{ FACT_TOO_MANY | FACT_UNCACHED | FACT_UNKNOWN | FACT_EARLIER | FACT_LOST | FACT_LATE |
+		  FACT_ARM_TIMEOUT | FACT_ARMING,
+	  KCOH_VERDICT_REPAIR, KCOH_RSN_CLEANING },
+	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_CLEANING },
+};
+
+/* Waits while a vCPU is not cached, for a while; what was open before is cleaned. */
+static const struct rule defer_rules[] = {
+	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
+	{ FACT_TOO_MANY, KCOH_VERDICT_VETO, KCOH_RSN_TOO_MANY },
+	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
+	{ FACT_UNCLEAN, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
+	{ FACT_OVERDUE, KCOH_VERDICT_VETO, KCOH_RSN_MMU_OFF },
+	{ FACT_OVERDUE_UNKNOWN, KCOH_VERDICT_VETO, KCOH_RSN_STATE_UNKNOWN },
+	{ FACT_UNCACHED | FACT_UNKNOWN, KCOH_VERDICT_WAIT, KCOH_RSN_DEFERRED },
+	{ FACT_EARLIER | FACT_LOST | FACT_LATE | FACT_ARM_TIMEOUT | FACT_ARMING,
+	  KCOH_VERDICT_REPAIR, KCOH_RSN_CLEANING },
+	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_CLEANING },
+};
+
+/* The same where nothing is cleaned. */
+static const struct rule defer_unclean_rules[] = {
+	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
+	{ FACT_TOO_MANY, KCOH_VERDICT_VETO, KCOH_RSN_TOO_MANY },
+	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
+	{ FACT_LOST, KCOH_VERDICT_VETO, KCOH_RSN_EVENTS_LOST },
+	{ FACT_LATE, KCOH_VERDICT_VETO, KCOH_RSN_WATCHED_LATE },
+	{ FACT_NO_MODULE, KCOH_VERDICT_VETO, KCOH_RSN_NO_MODULE },
+	{ FACT_EARLIER, KCOH_VERDICT_VETO, KCOH_RSN_MMU_OFF_EARLIER },
+	{ FACT_ARM_TIMEOUT, KCOH_VERDICT_VETO, KCOH_RSN_ARM_TIMEOUT },
+	{ FACT_OVERDUE, KCOH_VERDICT_VETO, KCOH_RSN_MMU_OFF },
+	{ FACT_OVERDUE_UNKNOWN, KCOH_VERDICT_VETO, KCOH_RSN_STATE_UNKNOWN },
+	{ FACT_UNCACHED | FACT_UNKNOWN, KCOH_VERDICT_WAIT, KCOH_RSN_DEFERRED },
+	{ FACT_ARMING, KCOH_VERDICT_WAIT, KCOH_RSN_ARMING },
+	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
+};
+
+/* `veto`, in other words to whoever starts migrations: what is vetoed for a window now passed may be tried again. */
+static const struct rule retry_rules[] = {
+	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
+	{ FACT_TOO_MANY, KCOH_VERDICT_VETO, KCOH_RSN_TOO_MANY },
+	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
+	{ FACT_UNCACHED, KCOH_VERDICT_VETO, KCOH_RSN_MMU_OFF },
+	{ FACT_UNKNOWN, KCOH_VERDICT_VETO, KCOH_RSN_STATE_UNKNOWN },
+	{ FACT_LOST, KCOH_VERDICT_VETO, KCOH_RSN_EVENTS_LOST },
+	{ FACT_LATE, KCOH_VERDICT_VETO, KCOH_RSN_WATCHED_LATE },
+	{ FACT_NO_MODULE, KCOH_VERDICT_VETO, KCOH_RSN_NO_MODULE },
+	{ FACT_EARLIER, KCOH_VERDICT_VETO, KCOH_RSN_RETRY },
+	{ FACT_ARM_TIMEOUT, KCOH_VERDICT_VETO, KCOH_RSN_ARM_TIMEOUT },
+	{ FACT_ARMING, KCOH_VERDICT_WAIT, KCOH_RSN_ARMING },
+	{ FACT_UNCLEAN, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
+	{ FACT_CLEANING, KCOH_VERDICT_ALLOW, KCOH_RSN_CLEANING },
+	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
+};
+
+/*
+ * By the policy's strategy, whether harvests are cleaned, and whether the module carries what it is to carry: until then
+ * the VM is judged as under `clean`.
+ */
+static const struct rule *rules_of(uint8_t strategy, bool cleans, bool given)
 {
-	if (policy->strategy == KCOH_STRATEGY_OBSERVE)
+	switch (strategy) {
+	case KCOH_STRATEGY_OBSERVE:
 		return observe_rules;
-	if (policy->strategy == KCOH_STRATEGY_CLEAN && (core->host & KCOH_HOST_CLEAN))
-		return clean_rules;
-	return veto_rules;
+	case KCOH_STRATEGY_DEFER:
+		return cleans ? defer_rules : defer_unclean_rules;
+	case KCOH_STRATEGY_RETRY:
+		return retry_rules;
+	case KCOH_STRATEGY_CLEAN_TAINTED:
+		return given ? tainted_rules : cleans ? clean_rules : veto_rules;
+	case KCOH_STRATEGY_HOLD:
+		return given ? hold_rules : cleans ? clean_rules : veto_rules;
+	case KCOH_STRATEGY_CLEAN:
+		return cleans ? clean_rules : veto_rules;
+	default:
+		return veto_rules;
+	}
 }
 
-static const struct rule *first_rule(const struct kcoh_core *core, const struct policy *policy,
-				     uint32_t facts)
+static const struct rule *first_rule(const struct rule *rule, uint32_t facts)
 {
-	const struct rule *rule = rules_of(core, policy);
-
 	while (!(rule->facts & (facts | FACT_ALWAYS)))
 		rule++;
 	return rule;
@@ -108,8 +195,6 @@ static uint32_t host_facts(const struct kcoh_core *core)
 		facts |= FACT_COHERENT;
 	if (!(core->host & KCOH_HOST_TRAP))
 		facts |= FACT_NO_MODULE;
-	if (core->host & KCOH_HOST_CLEAN)
-		facts |= FACT_CLEANING;
 	return facts;
 }
 
@@ -130,6 +215,16 @@ static uint32_t blind_facts(uint32_t blind)
 	return facts;
 }
 
+static bool awaits(const struct vm *vm)
+{
+	return vm->states[KCOH_UNCACHED] || vm->states[KCOH_UNKNOWN];
+}
+
+static uint64_t defer_deadline(const struct vm *vm)
+{
+	return after_ns(vm->defer_ns, vm->policy.defer_ms * MS_NS);
+}
+
 static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
 {
 	uint32_t facts = 0;
@@ -144,25 +239,42 @@ static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
 		facts |= FACT_ARMING;
 	if (vm->epoch.on && vm->epoch.unclean)
 		facts |= FACT_UNCLEAN;
+	if (kcoh_cleans(core, vm))
+		facts |= FACT_CLEANING;
+	if (vm->held)
+		facts |= FACT_HELD;
+	if (vm->defer_ns && core->now_ns >= defer_deadline(vm))
+		facts |= vm->states[KCOH_UNCACHED] ? FACT_OVERDUE : FACT_OVERDUE_UNKNOWN;
 	return facts;
+}
+
+static uint64_t deadline_of(const struct vm *vm, const struct rule *rule)
+{
+	if (rule->kind != KCOH_VERDICT_WAIT)
+		return 0;
+	return rule->reason == KCOH_RSN_DEFERRED ? defer_deadline(vm) : kcoh_epoch_deadline(vm);
 }
 
 static struct kcoh_verdict judge(const struct kcoh_core *core, const struct vm *vm)
 {
 	uint32_t facts = host_facts(core) | blind_facts(vm->blind) | vm_facts(core, vm);
-	const struct rule *rule = first_rule(core, &vm->policy, facts);
+	uint8_t strategy = vm->policy.strategy;
+	const struct rule *rule = first_rule(
+		rules_of(strategy, facts & FACT_CLEANING, kcoh_is_given(vm, strategy)), facts);
 
 	return (struct kcoh_verdict){
 		.kind = rule->kind,
 		.reason = rule->reason,
 		.since_ns = core->now_ns,
-		.until_ns = rule->kind == KCOH_VERDICT_WAIT ? kcoh_epoch_deadline(vm) : 0,
+		.until_ns = deadline_of(vm, rule),
 	};
 }
 
 struct kcoh_verdict kcoh_verdict_untracked(const struct kcoh_core *core)
 {
-	const struct rule *rule = first_rule(core, &core->policy, host_facts(core) | FACT_TOO_MANY);
+	const struct rule *rules =
+		rules_of(core->policy.strategy, core->host & KCOH_HOST_CLEAN, false);
+	const struct rule *rule = first_rule(rules, host_facts(core) | FACT_TOO_MANY);
 
 	return (struct kcoh_verdict){ .kind = rule->kind, .reason = rule->reason };
 }
@@ -175,6 +287,10 @@ void kcoh_vm_judge(struct kcoh_core *core, struct vm *vm)
 	if (kcoh_epoch_arming(core, vm) && core->now_ns >= kcoh_epoch_deadline(vm))
 		vm->blind |= BLIND_ARM;
 	kcoh_windows_refresh(core, vm);
+	if (!awaits(vm))
+		vm->defer_ns = 0;
+	else if (!vm->defer_ns)
+		vm->defer_ns = core->now_ns ? core->now_ns : 1;
 	verdict = judge(core, vm);
 	if (verdict.kind == vm->verdict.kind && verdict.reason == vm->verdict.reason)
 		verdict.since_ns = vm->verdict.since_ns;
@@ -183,6 +299,7 @@ void kcoh_vm_judge(struct kcoh_core *core, struct vm *vm)
 
 void kcoh_vm_settle(struct kcoh_core *core, struct vm *vm)
 {
+	kcoh_acts_span(vm);
 	kcoh_vm_judge(core, vm);
 	kcoh_acts_weigh(core, vm);
 }

@@ -29,6 +29,7 @@ static void fill_vcpus(const struct vm *vm, struct kcoh_vm_view *view)
 	view->vcpus_cached = vm->states[KCOH_CACHED];
 	view->vcpus_uncached = vm->states[KCOH_UNCACHED];
 	view->vcpus_off = vm->states[KCOH_OFF];
+	view->vcpus_held = vm->held;
 	view->vcpus_unknown = vm->states[KCOH_UNKNOWN];
 }
 

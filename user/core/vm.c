@@ -117,6 +117,7 @@ static struct vm *make_vm(struct kcoh_core *core, uint32_t id, uint32_t body)
 	vm->body = body;
 	vm->policy = core->policy;
 	vm->known = true;
+	kcoh_give_forget(vm);
 	vm->born = core->sync.scan;
 	memset(kcoh_vcpus_of(core, vm), 0, core->config.max_vcpus * sizeof(struct vcpu));
 	if (core->host & KCOH_HOST_PKVM)
@@ -181,6 +182,8 @@ static struct policy policy_of(const struct kcoh_ev_policy *ev, uint8_t own)
 {
 	return (struct policy){
 		.arm_deadline_ms = ev->arm_deadline_ms,
+		.defer_ms = ev->defer_ms,
+		.hold_ms = ev->hold_ms,
 		.strategy = (uint8_t)ev->strategy,
 		.guard = (uint8_t)ev->guard,
 		.can_cancel = (uint8_t)ev->can_cancel,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * acts.c - carries out what the core decides: cancels, alerts, scans.
+ * acts.c - carries out what the core decides: cancels, alerts, scans; arms.c what the module is told.
  *
  * A cancel is a job of its own on the loop, at most one a VM. It ends within 8 s, with an ACT_DONE that the core gets and
  * an `act` event that people get; the core allows an act 10 s, and decides whether to try again. Under guard = warn,
@@ -220,6 +220,11 @@ void act_start(void *ctx, const struct kcoh_act *act)
 		if (vm)
 			alert(daemon, act, vm->ident);
 		break;
+	case KCOH_ACT_ARM:
+	case KCOH_ACT_DISARM:
+		if (vm)
+			arm_start(daemon, act, vm->ident);
+		break;
 	}
 }
 
@@ -227,6 +232,7 @@ void acts_forget(void *ctx, const struct kcoh_ident *ident)
 {
 	struct cancel_job *job = job_find(ctx, ident->id);
 
+	arms_forget(ctx, ident->id);
 	if (job)
 		job_free(job);
 }
@@ -237,4 +243,5 @@ void acts_down(struct daemon *daemon)
 
 	while ((job = LIST_FIRST(&daemon->jobs)))
 		job_free(job);
+	arms_close(daemon);
 }

@@ -20,6 +20,7 @@
 #include "serve/serve.h"
 #include "store/store.h"
 
+struct arm;
 struct cancel_job;
 
 /* What is known of the module. */
@@ -62,6 +63,7 @@ struct daemon {
 	bool pkvm; /* the host was started as a protected one */
 	bool rescan; /* the core asked for one */
 	LIST_HEAD(, cancel_job) jobs;
+	LIST_HEAD(, arm) arms;
 	struct kcoh_serve *serve;
 	struct kcoh_feed_wants wants; /* what the feed was told to do besides counting */
 	int wants_error; /* what it said to the last order */
@@ -111,6 +113,12 @@ void acts_forget(void *daemon, const struct kcoh_ident *ident);
 void acts_down(struct daemon *daemon);
 void act_log(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident,
 	     enum kcoh_outcome outcome, int result, const char *sentence);
+
+/* arms.c: ARM and DISARM. */
+void arm_start(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident);
+void arms_answer(struct daemon *daemon); /* tells the core what became of them */
+void arms_forget(struct daemon *daemon, uint32_t vm);
+void arms_close(struct daemon *daemon); /* all: the module is to be let go, or kcohd ends */
 
 /* loop.c: what time it is, for the events to come. */
 void clock_set(struct daemon *daemon);

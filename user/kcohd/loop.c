@@ -108,6 +108,7 @@ static int on_consume(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)usec;
 	consume(daemon);
+	arms_answer(daemon);
 	if (daemon->rescan)
 		rescan(daemon);
 	return again(source, CONSUME_US);

@@ -41,8 +41,10 @@ static void complain(struct module *module, const char *sentence)
 		say(LOG_WARNING, "%s", sentence);
 }
 
+/* An open file of a VM keeps the module loaded, as our programs on its tracepoints do. */
 static void detach(struct daemon *daemon)
 {
+	arms_close(daemon);
 	if (daemon->module.attached)
 		kcoh_feed_module_detach(daemon->feed);
 	daemon->module.attached = false;

@@ -111,6 +111,8 @@ static void policy_fill(struct kcoh_ev_policy *ev, const struct kcoh_policy *pol
 	ev->strategy = policy->strategy;
 	ev->guard = policy->guard;
 	ev->arm_deadline_ms = policy->arm_deadline_ms;
+	ev->defer_ms = policy->defer_deadline_ms;
+	ev->hold_ms = policy->hold_deadline_ms;
 	ev->can_cancel = cancel;
 }
 

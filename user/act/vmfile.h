@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vmfile.h - a VM as the module's file (include/kcoh/ioctl.h): what is asked of one VM goes through it.
+ */
+#ifndef KCOH_VMFILE_H
+#define KCOH_VMFILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kcoh/event.h"
+
+/*
+ * Opens the VM of process `pid` at the module. A file descriptor, or a negative errno with one sentence in `err`:
+ * -ESRCH no such process or no VM in it, -ENOTUNIQ several, -EBUSY somebody else has it, -ENOENT no module.
+ * What is asked through the file ends when it is closed, but for an epoch that is on, which keeps its strategy.
+ */
+int kcoh_vmfile_open(uint32_t pid, char *err, size_t err_len);
+
+/* Gives the VM a strategy; hold_ms is 0 but for HOLD. 0 or a negative errno, and a sentence. */
+int kcoh_vmfile_strategy(int fd, enum kcoh_strategy strategy, uint32_t hold_ms, char *err,
+			 size_t err_len);
+
+#endif

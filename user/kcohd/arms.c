@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * arms.c - carries out ARM and DISARM: the strategies that the module carries for single VMs.
+ *
+ * ARM opens the VM's file at the module (act/vmfile.h) and keeps it open; a later one uses it again. DISARM closes it, and so do
+ * the VM's end and `kcoh module release`, since an open file keeps the module loaded; kcohd's own end does, too. What
+ * became of an act is told to the core with the next look at the ring, 10 ms later at most: carriers may not push
+ * records before they return.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "act/vmfile.h"
+#include "kcohd/daemon.h"
+
+struct arm {
+	LIST_ENTRY(arm) link;
+	uint32_t vm;
+	int fd; /* -1: none */
+	bool answers; /* `done` is to be told */
+	struct kcoh_ev_act_done done;
+};
+
+static struct arm *arm_find(struct daemon *daemon, uint32_t vm)
+{
+	struct arm *arm;
+
+	LIST_FOREACH(arm, &daemon->arms, link)
+	{
+		if (arm->vm == vm)
+			return arm;
+	}
+	return NULL;
+}
+
+static struct arm *arm_get(struct daemon *daemon, uint32_t vm)
+{
+	struct arm *arm = arm_find(daemon, vm);
+
+	if (arm)
+		return arm;
+	arm = calloc(1, sizeof(*arm));
+	if (!arm)
+		return NULL;
+	arm->vm = vm;
+	arm->fd = -1;
+	LIST_INSERT_HEAD(&daemon->arms, arm, link);
+	return arm;
+}
+
+static void arm_close(struct arm *arm)
+{
+	if (arm->fd >= 0)
+		close(arm->fd);
+	arm->fd = -1;
+}
+
+static int carry_out(struct arm *arm, const struct kcoh_act *act, const struct kcoh_ident *ident,
+		     char *err, size_t err_len)
+{
+	int result;
+
+	if (act->type == KCOH_ACT_DISARM) {
+		arm_close(arm);
+		return 0;
+	}
+	if (arm->fd < 0)
+		arm->fd = kcoh_vmfile_open(ident->pid, err, err_len);
+	if (arm->fd < 0) {
+		result = arm->fd;
+		arm->fd = -1;
+		return result;
+	}
+	result = kcoh_vmfile_strategy(arm->fd, act->strategy, act->hold_ms, err, err_len);
+	if (result < 0)
+		arm_close(arm);
+	return result;
+}
+
+void arm_start(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident)
+{
+	struct arm *arm = arm_get(daemon, act->vm);
+	char sentence[256] = "";
+	int result;
+
+	if (!arm) /* the core notices that no answer comes, and asks again */
+		return;
+	result = carry_out(arm, act, ident, sentence, sizeof(sentence));
+	if (result < 0)
+		say_vm(LOG_WARNING, ident, KCOH_RSN_NONE,
+		       "the module cannot be given its strategy %s: %s",
+		       kcoh_strategy_name(act->strategy), sentence);
+	else if (act->type == KCOH_ACT_ARM)
+		say_vm(LOG_INFO, ident, KCOH_RSN_NONE, "the module carries its strategy: %s",
+		       kcoh_strategy_name(act->strategy));
+	act_log(daemon, act, ident, result < 0 ? KCOH_OUTCOME_FAILED : KCOH_OUTCOME_DONE, result,
+		result < 0 ? sentence : NULL);
+	arm->answers = true;
+	arm->done = (struct kcoh_ev_act_done){ .act = act->type, .result = result };
+}
+
+void arms_answer(struct daemon *daemon)
+{
+	struct arm *arm, *next;
+
+	for (arm = LIST_FIRST(&daemon->arms); arm; arm = next) {
+		next = LIST_NEXT(arm, link);
+		if (!arm->answers)
+			continue;
+		arm->answers = false;
+		arm->done.hdr = header_now(KCOH_EV_ACT_DONE, sizeof(arm->done));
+		arm->done.hdr.vm = arm->vm;
+		push(daemon, &arm->done);
+	}
+}
+
+void arms_forget(struct daemon *daemon, uint32_t vm)
+{
+	struct arm *arm = arm_find(daemon, vm);
+
+	if (!arm)
+		return;
+	arm_close(arm);
+	LIST_REMOVE(arm, link);
+	free(arm);
+}
+
+void arms_close(struct daemon *daemon)
+{
+	struct arm *arm;
+
+	while ((arm = LIST_FIRST(&daemon->arms)))
+		arms_forget(daemon, arm->vm);
+}
