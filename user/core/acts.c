@@ -250,6 +250,11 @@ static size_t emit_host(struct kcoh_core *core, struct kcoh_act *acts)
 	return count;
 }
 
+static size_t due_count(uint8_t due)
+{
+	return !!(due & DUE_CANCEL) + !!(due & DUE_ALERT) + !!(due & DUE_GIVE);
+}
+
 size_t kcoh_acts_emit(struct kcoh_core *core, struct kcoh_act *acts, size_t n)
 {
 	size_t count = emit_host(core, acts);
@@ -260,7 +265,7 @@ size_t kcoh_acts_emit(struct kcoh_core *core, struct kcoh_act *acts, size_t n)
 		vm = kcoh_vm_of_entry(core, i);
 		if (!vm)
 			continue;
-		if (count + (size_t)__builtin_popcount(vm->acts.due) > n)
+		if (count + due_count(vm->acts.due) > n)
 			return count;
 		count += emit_vm(core, vm, &acts[count]);
 	}
