@@ -88,6 +88,8 @@ enum {
 #define ESR_WNR (1U << 6) /* of a data abort: a write */
 #define HPFAR_FIPA 0xfffffffffff0ULL /* bits 47:12 of the faulting IPA, at 43:4 */
 
+struct bpf_map;
+
 /* A program's context, not a kernel object: no relocation. */
 struct bpf_raw_tracepoint_args {
 	__u64 args[0];
@@ -124,6 +126,19 @@ struct upid {
 
 struct pid {
 	struct upid numbers[1]; /* [0] is the init namespace's */
+};
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct rb_node {
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
 };
 
 struct super_block {
@@ -230,6 +245,76 @@ struct kvm_vcpu {
 	struct pid *pid;
 	struct kvm_vcpu_arch arch;
 	struct kvm_vcpu_stat stat;
+};
+
+struct kvm_one_reg {
+	__u64 id;
+	__u64 addr;
+};
+
+/* Devices and the SMMU they are behind. */
+
+struct kobject {
+	const char *name;
+};
+
+struct dev_iommu {
+	void *priv; /* of the driver: struct arm_smmu_master, behind an SMMUv3 */
+};
+
+struct iommu_group {
+	struct list_head devices;
+	int id;
+	unsigned int owner_cnt;
+	void *owner;
+};
+
+struct device {
+	struct kobject kobj;
+	void *driver_data;
+	struct dev_iommu *iommu;
+	struct iommu_group *iommu_group;
+};
+
+struct group_device {
+	struct list_head list;
+	struct device *dev;
+};
+
+/* In the kernel prod and cons lie in a structure and a union without names, which CO-RE sees through. */
+struct arm_smmu_ll_queue {
+	__u32 prod;
+	__u32 cons;
+	__u32 max_n_shift;
+};
+
+struct arm_smmu_queue {
+	struct arm_smmu_ll_queue llq;
+	__u64 *base;
+};
+
+struct arm_smmu_evtq {
+	struct arm_smmu_queue q;
+};
+
+/* A flavour: the driver of SMMUv1 and v2 has a structure of this name, too. */
+struct arm_smmu_device___v3 {
+	struct device *dev;
+	struct arm_smmu_evtq evtq;
+	struct rb_root streams;
+};
+
+struct arm_smmu_stream {
+	__u32 id;
+	struct arm_smmu_master *master;
+	struct rb_node node;
+};
+
+struct arm_smmu_master {
+	struct arm_smmu_device___v3 *smmu;
+	struct device *dev;
+	struct arm_smmu_stream *streams;
+	unsigned int num_streams;
 };
 
 #pragma clang attribute pop

@@ -9,7 +9,7 @@
 #ifndef KCOH_MAPS_H
 #define KCOH_MAPS_H
 
-#include "kcoh/abi.h"
+#include "kcoh/event.h"
 
 /*
  * A vCPU whose exits are counted has a slot, from when it is first met to the end of its VM. Slot 0
@@ -125,6 +125,50 @@ struct kcoh_shared {
 	__u64 times_since; /* CLOCK_MONOTONIC ns: what was noted before is of another time */
 	__u32 exits_wanted; /* KCOH_WANT_*, for slots to come; these three are set by the loader */
 	__u32 records_vm; /* with KCOH_WANT_RECORDS: of this VM only; 0: of all */
+};
+
+/* Map kcoh_unmaps, by VM: what came after its stage 2 was unmapped. */
+struct kcoh_unmap {
+	__u64 first_ns; /* when the first unmapping began */
+	__u64 last_ns; /* when the last one ended */
+	__u64 unmaps;
+	__u64 ns; /* that they took together */
+	__u64 faults; /* that mapped something again */
+	__u64 fault_ns;
+	__u64 bytes;
+};
+
+/* Map kcoh_streams: what came from one stream of one SMMU, and whose device that is. */
+struct kcoh_stream_key {
+	__u64 smmu; /* its structure in the kernel */
+	__u32 sid; /* KCOH_SID_NONE for what belongs to no stream */
+	__u32 kind; /* enum kcoh_smmu_kind: EVENT, or UNREAD and LOST of the whole SMMU */
+};
+
+#define KCOH_SID_NONE 0xffffffffu
+
+struct kcoh_stream {
+	__u64 events; /* ever */
+	__u64 sent; /* of them, told by a record in the ring; the loader tells of the rest */
+	__u64 last; /* raw[0] of the last one */
+	__u64 second_ns; /* when the second began that `burst` counts */
+	__u64 dev; /* its structure in the kernel, or 0 */
+	__u64 mm; /* of the process that owns the device's DMA through VFIO, or 0 */
+	__u64 kvm; /* the VM that was found for it, or 0 */
+	__u32 vm; /* … and its number */
+	__u32 burst;
+	__u32 group;
+	__u8 via; /* enum kcoh_device_via */
+	__u8 pad[3];
+	char device[KCOH_DEVICE_LEN];
+	char smmu[KCOH_DEVICE_LEN];
+};
+
+/* The one element of map kcoh_smmu_sums, mapped into the loader's memory. */
+struct kcoh_smmu_sums {
+	__u64 events; /* noted, of all streams and kinds */
+	__u64 sent; /* of them, told by records */
+	__u64 inside; /* threads that take events from queues now: their progress wants to be looked at */
 };
 
 _Static_assert(sizeof(struct kcoh_exits) == 3336, "kcoh_exits");

@@ -42,6 +42,11 @@ enum kcoh_ev_type {
 	KCOH_EV_SCAN = 9, /* daemon: a scan for VMs that existed before began or ended */
 	KCOH_EV_HARVEST = 10, /* bpf: user space took dirty pages, or the module cleaned them */
 	KCOH_EV_HOLD = 11, /* bpf, from kcoh:kcoh_hold: a vCPU is held or released */
+	KCOH_EV_UNMAP = 12, /* bpf: a VM's stage 2 was unmapped at a reset, and what followed */
+	KCOH_EV_PSCI =
+		13, /* bpf: a guest calls CPU_OFF, SYSTEM_OFF, SYSTEM_RESET or SYSTEM_SUSPEND */
+	KCOH_EV_SMMU = 14, /* bpf: an event record of an SMMUv3, or that some are missing */
+	KCOH_EV_DEVICE = 15, /* bpf: a device of the host belongs to a VM, or no more */
 	KCOH_EV_HOST = 16, /* daemon: facts about the host and the module */
 	KCOH_EV_POLICY = 17, /* daemon: the policy that applies to a VM */
 	KCOH_EV_PHASE = 18, /* daemon: migration phase, from QMP or libvirt */
@@ -214,6 +219,86 @@ struct kcoh_ev_scan {
 	__u32 vms; /* found */
 };
 
+enum kcoh_unmap_kind {
+	KCOH_UNMAP_UNMAPPED = 0, /* stage2_unmap_vm() was done once */
+	KCOH_UNMAP_FOLLOWED = 1, /* what followed, 5 s after the last one: sums */
+};
+
+/* A reset without S2FWB: 'unmap or clean?' is answered with these numbers. */
+struct kcoh_ev_unmap {
+	struct kcoh_ev_hdr hdr;
+	__u64 ns; /* that unmapping took, all of `unmaps` together */
+	__u64 faults; /* FOLLOWED: that mapped pages again */
+	__u64 fault_ns; /* … their time, from the fault to the page cleaned and mapped */
+	__u64 bytes; /* … that they mapped */
+	__u64 span_ns; /* FOLLOWED: from the begin of the first unmapping to now */
+	__u32 unmaps; /* one for each vCPU that had run */
+	__u32 kind; /* enum kcoh_unmap_kind */
+};
+
+enum kcoh_psci {
+	KCOH_PSCI_OTHER = 0, /* no record is made of these */
+	KCOH_PSCI_CPU_OFF = 1,
+	KCOH_PSCI_SYSTEM_OFF = 2,
+	KCOH_PSCI_SYSTEM_RESET = 3, /* and SYSTEM_RESET2 */
+	KCOH_PSCI_SYSTEM_SUSPEND = 4,
+};
+
+struct kcoh_ev_psci {
+	struct kcoh_ev_hdr hdr;
+	__u32 call; /* enum kcoh_psci */
+	__u32 function; /* PSCI's number of it */
+};
+
+#define KCOH_DEVICE_LEN 24 /* "0000:00:01.0", "9050000.smmuv3"; NUL-terminated, cut if longer */
+#define KCOH_GROUP_NONE 0xffffffffu
+
+enum kcoh_smmu_kind {
+	KCOH_SMMU_EVENT = 0, /* one event record */
+	KCOH_SMMU_FOLDED =
+		1, /* `count` more of this stream: only raw[0], of the last one, is there */
+	KCOH_SMMU_UNREAD =
+		2, /* `count` events were overwritten in the queue before they were read */
+	KCOH_SMMU_LOST = 3, /* the queue was full: at least `count` events were never written */
+};
+
+/*
+ * An SMMU event, whose device it was (hdr.vm: whose device that is), and raw[] as smmu.h decodes it.
+ * A storm is folded: of a stream that makes more than 64 a second the rest are counted.
+ */
+struct kcoh_ev_smmu {
+	struct kcoh_ev_hdr hdr;
+	__u64 raw[4]; /* as the SMMU wrote it; 0 for UNREAD and LOST, whose stream is not known */
+	__u64 count; /* events that this one stands for */
+	__u32 group; /* IOMMU group, or KCOH_GROUP_NONE */
+	__u8 kind; /* enum kcoh_smmu_kind */
+	__u8 pad[3];
+	char device[KCOH_DEVICE_LEN]; /* "": no device of this host has that StreamID */
+	char smmu[KCOH_DEVICE_LEN];
+};
+
+enum kcoh_device_state {
+	KCOH_DEVICE_TAKEN = 0, /* the VM's process has become the owner of the device's DMA */
+	KCOH_DEVICE_FOUND = 1, /* it was so before: by the iterator */
+	KCOH_DEVICE_RELEASED = 2,
+};
+
+enum kcoh_device_via {
+	KCOH_VIA_GROUP = 0, /* a VFIO group */
+	KCOH_VIA_IOMMUFD = 1, /* the device's own file, bound to an iommufd */
+};
+
+struct kcoh_ev_device {
+	struct kcoh_ev_hdr hdr; /* vm is 0 at a RELEASED that comes after the VM's end */
+	__u32 sid; /* its first StreamID */
+	__u32 group; /* IOMMU group */
+	__u8 state; /* enum kcoh_device_state */
+	__u8 via; /* enum kcoh_device_via */
+	__u8 pad[6];
+	char device[KCOH_DEVICE_LEN];
+	char smmu[KCOH_DEVICE_LEN];
+};
+
 #define KCOH_HOST_S2FWB (1u << 0)
 #define KCOH_HOST_VHE (1u << 1)
 #define KCOH_HOST_PKVM (1u << 2)
@@ -323,6 +408,10 @@ union kcoh_ev {
 	struct kcoh_ev_harvest harvest;
 	struct kcoh_ev_hold hold;
 	struct kcoh_ev_scan scan;
+	struct kcoh_ev_unmap unmap;
+	struct kcoh_ev_psci psci;
+	struct kcoh_ev_smmu smmu;
+	struct kcoh_ev_device device;
 	struct kcoh_ev_host host;
 	struct kcoh_ev_policy policy;
 	struct kcoh_ev_phase phase;

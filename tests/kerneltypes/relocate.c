@@ -74,12 +74,34 @@ static int print(enum libbpf_print_level level, const char *format, va_list args
 	return vprintf(format, args);
 }
 
+/* As the feed does: a trampoline on a function that this kernel has not is not loaded. */
+static void choose(struct bpf_object *obj)
+{
+	struct btf *vmlinux = btf__parse(btf_path, NULL);
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, obj)
+	{
+		const char *section = bpf_program__section_name(prog);
+		const char *func = strchr(section, '/');
+
+		if ((!strncmp(section, "fentry/", 7) || !strncmp(section, "fexit/", 6)) &&
+		    btf__find_by_name_kind(vmlinux, func + 1, BTF_KIND_FUNC) < 0)
+			bpf_program__set_autoload(prog, false);
+	}
+	btf__free(vmlinux);
+}
+
 static int relocate(const char *path)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
 	struct bpf_object *obj = bpf_object__open_file(path, &opts);
-	int err = obj ? bpf_object__load(obj) : -errno;
+	int err = obj ? 0 : -errno;
 
+	if (obj) {
+		choose(obj);
+		err = bpf_object__load(obj);
+	}
 	printf("object %s: %d\n", path, err);
 	bpf_object__close(obj);
 	return err;

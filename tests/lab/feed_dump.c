@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "feed/feed.h"
+#include "kcoh/smmu.h"
 
 static volatile sig_atomic_t stop, want_exits, want_scan;
 static uint32_t last_vm;
@@ -86,6 +87,25 @@ static void print_harvest(const struct kcoh_ev_harvest *ev)
 	       ev->initially_set);
 }
 
+static void print_smmu(const struct kcoh_ev_smmu *ev)
+{
+	static const char *const kinds[] = { "event", "folded", "unread", "lost" };
+	struct kcoh_smmu_fault fault;
+
+	kcoh_smmu_decode(ev->raw, &fault);
+	printf("smmu %s count=%llu id=%x sid=%x address=0x%llx group=%d device=%s smmu=%s\n",
+	       kinds[ev->kind % 4], ev->count, fault.id, fault.sid, fault.address, (int)ev->group,
+	       ev->device, ev->smmu);
+}
+
+static void print_device(const struct kcoh_ev_device *ev)
+{
+	static const char *const states[] = { "taken", "found", "released" };
+
+	printf("device %s %s sid=%x group=%u via=%s smmu=%s\n", states[ev->state % 3], ev->device,
+	       ev->sid, ev->group, ev->via == KCOH_VIA_GROUP ? "group" : "iommufd", ev->smmu);
+}
+
 static void print_record(const struct kcoh_ev_hdr *hdr, size_t len, void *ctx)
 {
 	const union kcoh_ev *ev = (const union kcoh_ev *)hdr;
@@ -138,6 +158,19 @@ static void print_record(const struct kcoh_ev_hdr *hdr, size_t len, void *ctx)
 		break;
 	case KCOH_EV_HOLD:
 		printf("%s why=%u\n", ev->hold.held ? "held" : "released", ev->hold.why);
+		break;
+	case KCOH_EV_UNMAP:
+		printf("unmap kind=%u unmaps=%u faults=%llu bytes=%llu\n", ev->unmap.kind,
+		       ev->unmap.unmaps, ev->unmap.faults, ev->unmap.bytes);
+		break;
+	case KCOH_EV_PSCI:
+		printf("psci call=%u function=%x\n", ev->psci.call, ev->psci.function);
+		break;
+	case KCOH_EV_SMMU:
+		print_smmu(&ev->smmu);
+		break;
+	case KCOH_EV_DEVICE:
+		print_device(&ev->device);
 		break;
 	default:
 		printf("type=%u\n", hdr->type);

@@ -189,6 +189,24 @@ vmm_end() {
 	rm -f "$TMP/$name.in" "$TMP/$name.out"
 }
 
+# --- the device `edu` -------------------------------------------------------------------------------------------
+
+# edu_bind: hands QEMU's edu to vfio-pci; sets EDU_ADDRESS (0000:00:01.0) and EDU_GROUP.
+# shellcheck disable=SC2034 # tests use them
+edu_bind() {
+	local device
+	modprobe vfio-pci || give_up "modprobe vfio-pci"
+	for device in /sys/bus/pci/devices/*; do
+		[[ "$(<"$device/vendor")$(<"$device/device")" == 0x12340x11e8 ]] || continue
+		echo vfio-pci >"$device/driver_override"
+		EDU_ADDRESS=${device##*/}
+		echo "$EDU_ADDRESS" >/sys/bus/pci/drivers_probe
+		EDU_GROUP=$(basename "$(readlink "$device/iommu_group")")
+		return
+	done
+	give_up "the lab has an edu device (scripts/lab --device edu)"
+}
+
 # --- a VM's file ------------------------------------------------------------------------------------------------
 
 # owner_start PID ACT…: kcoh-vmfile keeps the file open and waits at each act `pause` for owner_goes_on.

@@ -9,22 +9,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
-EDU=1234:11e8
-
-# bind: hands the device to vfio-pci; sets group.
-bind() {
-	local device
-	modprobe vfio-pci || give_up "modprobe vfio-pci"
-	for device in /sys/bus/pci/devices/*; do
-		[[ "$(<"$device/vendor")$(<"$device/device")" == "0x${EDU%:*}0x${EDU#*:}" ]] || continue
-		echo vfio-pci >"$device/driver_override"
-		echo "${device##*/}" >/sys/bus/pci/drivers_probe
-		group=$(basename "$(readlink "$device/iommu_group")")
-		return
-	done
-	give_up "the lab has an edu device (scripts/lab --device edu)"
-}
-
 # The kernel lets nobody open a group twice.
 group_free() {
 	(exec 3<>"/dev/vfio/$group") 2>/dev/null
@@ -46,7 +30,8 @@ given_back() {
 	ms=$((($(date +%s%N) - start) / 1000000))
 }
 
-bind
+edu_bind
+group=$EDU_GROUP
 check "the VFIO group is there, and free" group_free
 module_load
 kcohd_start ''

@@ -23,6 +23,7 @@
 #include "../../bpf/maps.h"
 #ifndef __bpf__
 #include "kcoh/ioctl.h"
+#include "kcoh/smmu.h"
 #endif
 
 #define SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
@@ -131,6 +132,41 @@ FIELD(kcoh_ev_scan, hdr, 0, 24);
 FIELD(kcoh_ev_scan, done, 24, 4);
 FIELD(kcoh_ev_scan, vms, 28, 4);
 
+SIZE(kcoh_ev_unmap, 72);
+FIELD(kcoh_ev_unmap, hdr, 0, 24);
+FIELD(kcoh_ev_unmap, ns, 24, 8);
+FIELD(kcoh_ev_unmap, faults, 32, 8);
+FIELD(kcoh_ev_unmap, fault_ns, 40, 8);
+FIELD(kcoh_ev_unmap, bytes, 48, 8);
+FIELD(kcoh_ev_unmap, span_ns, 56, 8);
+FIELD(kcoh_ev_unmap, unmaps, 64, 4);
+FIELD(kcoh_ev_unmap, kind, 68, 4);
+
+SIZE(kcoh_ev_psci, 32);
+FIELD(kcoh_ev_psci, hdr, 0, 24);
+FIELD(kcoh_ev_psci, call, 24, 4);
+FIELD(kcoh_ev_psci, function, 28, 4);
+
+SIZE(kcoh_ev_smmu, 120);
+FIELD(kcoh_ev_smmu, hdr, 0, 24);
+FIELD(kcoh_ev_smmu, raw, 24, 32);
+FIELD(kcoh_ev_smmu, count, 56, 8);
+FIELD(kcoh_ev_smmu, group, 64, 4);
+FIELD(kcoh_ev_smmu, kind, 68, 1);
+FIELD(kcoh_ev_smmu, pad, 69, 3);
+FIELD(kcoh_ev_smmu, device, 72, 24);
+FIELD(kcoh_ev_smmu, smmu, 96, 24);
+
+SIZE(kcoh_ev_device, 88);
+FIELD(kcoh_ev_device, hdr, 0, 24);
+FIELD(kcoh_ev_device, sid, 24, 4);
+FIELD(kcoh_ev_device, group, 28, 4);
+FIELD(kcoh_ev_device, state, 32, 1);
+FIELD(kcoh_ev_device, via, 33, 1);
+FIELD(kcoh_ev_device, pad, 34, 6);
+FIELD(kcoh_ev_device, device, 40, 24);
+FIELD(kcoh_ev_device, smmu, 64, 24);
+
 SIZE(kcoh_ev_host, 32);
 FIELD(kcoh_ev_host, hdr, 0, 24);
 FIELD(kcoh_ev_host, features, 24, 4);
@@ -167,7 +203,7 @@ FIELD(kcoh_ev_exit, exit_class, 48, 4);
 FIELD(kcoh_ev_exit, pad, 52, 4);
 
 /* The longest record: what a reader of any must hold. */
-_Static_assert(sizeof(union kcoh_ev) == 104, "kcoh_ev");
+_Static_assert(sizeof(union kcoh_ev) == 120, "kcoh_ev");
 
 VALUE(KCOH_EV_NONE, 0);
 VALUE(KCOH_EV_VM_NEW, 1);
@@ -181,6 +217,10 @@ VALUE(KCOH_EV_EPOCH, 8);
 VALUE(KCOH_EV_SCAN, 9);
 VALUE(KCOH_EV_HARVEST, 10);
 VALUE(KCOH_EV_HOLD, 11);
+VALUE(KCOH_EV_UNMAP, 12);
+VALUE(KCOH_EV_PSCI, 13);
+VALUE(KCOH_EV_SMMU, 14);
+VALUE(KCOH_EV_DEVICE, 15);
 VALUE(KCOH_EV_HOST, 16);
 VALUE(KCOH_EV_POLICY, 17);
 VALUE(KCOH_EV_PHASE, 18);
@@ -223,6 +263,27 @@ VALUE(KCOH_HOLD_RELEASED, 2);
 VALUE(KCOH_HOLD_EPOCH_END, 3);
 VALUE(KCOH_HOLD_DEADLINE, 4);
 VALUE(KCOH_HOLD_CLOSED, 5);
+
+VALUE(KCOH_UNMAP_UNMAPPED, 0);
+VALUE(KCOH_UNMAP_FOLLOWED, 1);
+
+VALUE(KCOH_PSCI_OTHER, 0);
+VALUE(KCOH_PSCI_CPU_OFF, 1);
+VALUE(KCOH_PSCI_SYSTEM_OFF, 2);
+VALUE(KCOH_PSCI_SYSTEM_RESET, 3);
+VALUE(KCOH_PSCI_SYSTEM_SUSPEND, 4);
+
+VALUE(KCOH_SMMU_EVENT, 0);
+VALUE(KCOH_SMMU_FOLDED, 1);
+VALUE(KCOH_SMMU_UNREAD, 2);
+VALUE(KCOH_SMMU_LOST, 3);
+
+VALUE(KCOH_DEVICE_TAKEN, 0);
+VALUE(KCOH_DEVICE_FOUND, 1);
+VALUE(KCOH_DEVICE_RELEASED, 2);
+
+VALUE(KCOH_VIA_GROUP, 0);
+VALUE(KCOH_VIA_IOMMUFD, 1);
 
 VALUE(KCOH_STRATEGY_OBSERVE, 0);
 VALUE(KCOH_STRATEGY_VETO, 1);
@@ -395,3 +456,38 @@ FIELD(kcoh_shared, exits_gap, 72, 8);
 FIELD(kcoh_shared, times_since, 80, 8);
 FIELD(kcoh_shared, exits_wanted, 88, 4);
 FIELD(kcoh_shared, records_vm, 92, 4);
+
+SIZE(kcoh_unmap, 56);
+FIELD(kcoh_unmap, first_ns, 0, 8);
+FIELD(kcoh_unmap, last_ns, 8, 8);
+FIELD(kcoh_unmap, unmaps, 16, 8);
+FIELD(kcoh_unmap, ns, 24, 8);
+FIELD(kcoh_unmap, faults, 32, 8);
+FIELD(kcoh_unmap, fault_ns, 40, 8);
+FIELD(kcoh_unmap, bytes, 48, 8);
+
+SIZE(kcoh_stream_key, 16);
+FIELD(kcoh_stream_key, smmu, 0, 8);
+FIELD(kcoh_stream_key, sid, 8, 4);
+FIELD(kcoh_stream_key, kind, 12, 4);
+
+SIZE(kcoh_stream, 120);
+FIELD(kcoh_stream, events, 0, 8);
+FIELD(kcoh_stream, sent, 8, 8);
+FIELD(kcoh_stream, last, 16, 8);
+FIELD(kcoh_stream, second_ns, 24, 8);
+FIELD(kcoh_stream, dev, 32, 8);
+FIELD(kcoh_stream, mm, 40, 8);
+FIELD(kcoh_stream, kvm, 48, 8);
+FIELD(kcoh_stream, vm, 56, 4);
+FIELD(kcoh_stream, burst, 60, 4);
+FIELD(kcoh_stream, group, 64, 4);
+FIELD(kcoh_stream, via, 68, 1);
+FIELD(kcoh_stream, pad, 69, 3);
+FIELD(kcoh_stream, device, 72, 24);
+FIELD(kcoh_stream, smmu, 96, 24);
+
+SIZE(kcoh_smmu_sums, 24);
+FIELD(kcoh_smmu_sums, events, 0, 8);
+FIELD(kcoh_smmu_sums, sent, 8, 8);
+FIELD(kcoh_smmu_sums, inside, 16, 8);

@@ -88,6 +88,12 @@ static inline void exit_records(void *ctx, bool wanted, uint32_t vm)
 	bench->records_vm = vm;
 }
 
+static inline json_t *devices(void *ctx, uint32_t vm)
+{
+	(void)ctx;
+	return vm == 3 ? json_pack("[{s:s}]", "device", "0000:00:01.0") : json_array();
+}
+
 static inline json_t *host(void *ctx)
 {
 	(void)ctx;
@@ -151,6 +157,7 @@ static inline void server_start(struct bench *bench)
 		.exits_log = bench->exits_log,
 		.exit_records = exit_records,
 		.times = times,
+		.devices = devices,
 		.host = host,
 		.history = bench->history,
 		.module_release = release,

@@ -118,6 +118,40 @@
 	{                                                                                          \
 		.scan = { HDR(scan, SCAN, 0, KCOH_VCPU_NONE), .done = (done_) }                    \
 	}
+#define UNMAP(vm, kind_)                                                                           \
+	{                                                                                          \
+		.unmap = {                                                                         \
+			HDR(unmap, UNMAP, vm, KCOH_VCPU_NONE),                                     \
+			.unmaps = 1,                                                               \
+			.kind = KCOH_UNMAP_##kind_                                                 \
+		}                                                                                  \
+	}
+#define PSCI(vm, vcpu, call_)                                                                      \
+	{                                                                                          \
+		.psci = { HDR(psci, PSCI, vm, vcpu), .call = KCOH_PSCI_##call_ }                   \
+	}
+#define SMMU(vm)                                                                                   \
+	{                                                                                          \
+		.smmu = {                                                                          \
+			HDR(smmu, SMMU, vm, KCOH_VCPU_NONE),                                       \
+			.raw = { 8ull << 32 | 0x10, 1ull << 41, 0x01000000 },                      \
+			.count = 1,                                                                \
+			.group = 1,                                                                \
+			.device = "0000:00:01.0",                                                  \
+			.smmu = "9050000.smmuv3"                                                   \
+		}                                                                                  \
+	}
+#define DEVICE(vm, state_)                                                                         \
+	{                                                                                          \
+		.device = {                                                                        \
+			HDR(device, DEVICE, vm, KCOH_VCPU_NONE),                                   \
+			.sid = 8,                                                                  \
+			.group = 1,                                                                \
+			.state = KCOH_DEVICE_##state_,                                             \
+			.device = "0000:00:01.0",                                                  \
+			.smmu = "9050000.smmuv3"                                                   \
+		}                                                                                  \
+	}
 #define HOST(features_)                                                                            \
 	{                                                                                          \
 		.host = {                                                                          \

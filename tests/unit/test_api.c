@@ -152,7 +152,7 @@ static void socket_is_private(void **state)
 static void a_vm(void **state)
 {
 	json_t *vm = ask(*state, "/v1/vms/web-1", 200);
-	const char *name, *uuid, *state0, *state2, *sctlr, *verdict, *reason, *window;
+	const char *name, *uuid, *state0, *state2, *sctlr, *verdict, *reason, *window, *device;
 	json_int_t id, pid, ram, index2, irq, total;
 	int open;
 	json_t *epoch;
@@ -161,12 +161,12 @@ static void a_vm(void **state)
 		json_unpack(
 			vm,
 			"{s:I, s:s, s:s, s:I, s:I, s:o, s:[{s:s}, {s:I, s:s, s:s}], s:{s:s, s:s}, "
-			"s:[{s:s, s:b}, {}], s:{s:I, s:{s:I}}}",
+			"s:[{s:s, s:b}, {}], s:{s:I, s:{s:I}}, s:[{s:s}!]}",
 			"id", &id, "name", &name, "uuid", &uuid, "pid", &pid, "ram_bytes", &ram,
 			"epoch", &epoch, "vcpus", "state", &state0, "index", &index2, "state",
 			&state2, "sctlr", &sctlr, "verdict", "verdict", &verdict, "reason", &reason,
 			"windows", "class", &window, "open", &open, "exits", "total", &total,
-			"classes", "IRQ", &irq),
+			"classes", "IRQ", &irq, "devices", "device", &device),
 		0);
 	assert_int_equal(id, 3);
 	assert_string_equal(uuid, UUID);
@@ -183,6 +183,11 @@ static void a_vm(void **state)
 	assert_true(open);
 	assert_int_equal(irq, 2);
 	assert_int_equal(total, 7);
+	assert_string_equal(device, "0000:00:01.0");
+	json_decref(vm);
+	vm = ask(*state, "/v1/vms/a%2Fb%20c%3F", 200);
+	assert_int_equal(json_array_size(json_object_get(vm, "devices")), 0);
+	assert_true(json_is_array(json_object_get(vm, "devices")));
 	json_decref(vm);
 }
 

@@ -114,6 +114,16 @@ static const struct {
 	BAD(EPOCH(1, 1, 2, 1), epoch.armed, 3),
 	BAD(EPOCH(1, 1, 2, 1), epoch.pending, 3),
 	BAD(EPOCH(1, 1, 2, 1), epoch.logged_pages, RAM_PAGES + 1),
+	BAD(UNMAP(1, FOLLOWED), hdr.vm, 0),
+	BAD(UNMAP(1, FOLLOWED), unmap.kind, 2),
+	BAD(UNMAP(1, UNMAPPED), unmap.unmaps, 0),
+	BAD(PSCI(1, 0, CPU_OFF), hdr.vcpu, KCOH_VCPU_NONE),
+	BAD(PSCI(1, 0, SYSTEM_RESET), psci.call, 0),
+	BAD(PSCI(1, 0, SYSTEM_RESET), psci.call, 5),
+	BAD(SMMU(1), smmu.kind, 4),
+	BAD(SMMU(0), smmu.count, 0),
+	BAD(DEVICE(1, TAKEN), device.state, 3),
+	BAD(DEVICE(0, RELEASED), device.via, 2),
 	BAD(POLICY(1, VETO, WARN, 0), policy.strategy, 7),
 	BAD(POLICY(1, VETO, WARN, 0), policy.guard, 2),
 	BAD(POLICY(0, VETO, WARN, 0), policy.can_cancel, 2),
@@ -159,6 +169,33 @@ static void refused_and_unchanged(void **state)
 			fail_msg("%s changed something", malformed[i].what);
 	}
 	free(before);
+	world_free(&world);
+}
+
+/* Names of devices come from elsewhere: one that does not end is none. */
+static void texts_that_do_not_end(void **state)
+{
+	struct kcoh_act acts[KCOH_CORE_MAX_ACTS];
+	union kcoh_ev smmu = SMMU(1), device = DEVICE(1, FOUND);
+	union kcoh_ev *evs[] = { &smmu, &smmu, &device, &device };
+	char *texts[] = { smmu.smmu.device, smmu.smmu.smmu, device.device.device,
+			  device.device.smmu };
+	struct world world;
+
+	(void)state;
+	make_busy(&world);
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		union kcoh_ev *ev = evs[i], was = *ev;
+
+		memset(texts[i], 'x', KCOH_DEVICE_LEN);
+		assert_int_equal(
+			kcoh_core_step(world.core, &ev->hdr, sizeof(*ev), acts, COUNT(acts)),
+			-EINVAL);
+		texts[i][KCOH_DEVICE_LEN - 1] = '\0';
+		assert_true(kcoh_core_step(world.core, &ev->hdr, sizeof(*ev), acts, COUNT(acts)) >=
+			    0);
+		*ev = was;
+	}
 	world_free(&world);
 }
 
@@ -540,6 +577,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(texts_that_do_not_end),
 		cmocka_unit_test(look_ups),
 		cmocka_unit_test(refused_and_unchanged),
 		cmocka_unit_test(taken),

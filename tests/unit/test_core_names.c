@@ -41,8 +41,7 @@ static const struct {
 	{ kcoh_cache_state_name, KCOH_UNKNOWN, KCOH_OFF, "unknown", "off" },
 	{ kcoh_phase_name, KCOH_PHASE_NONE, KCOH_PHASE_POSTCOPY, "none", "postcopy" },
 	{ kcoh_source_name, KCOH_SRC_SAMPLE, KCOH_SRC_DISARM, "sample", "disarm" },
-	{ kcoh_ev_name, KCOH_EV_VM_NEW, KCOH_EV_HOLD, "vm-new", "hold" },
-	{ kcoh_ev_name, KCOH_EV_HOST, KCOH_EV_ACT_DONE, "host", "act-done" },
+	{ kcoh_ev_name, KCOH_EV_VM_NEW, KCOH_EV_ACT_DONE, "vm-new", "act-done" },
 };
 
 static void all_have_names(void **state)

@@ -27,6 +27,10 @@
 #define ABOUT_VM ",\"vm\":3,\"name\":\"web-1\""
 #define ABOUT_VCPU ABOUT_VM ",\"vcpu\":1"
 
+#define EDU "0000:00:01.0"
+#define SMMU "9050000.smmuv3"
+#define SMMU_AND_EDU "\"smmu\":\"" SMMU "\",\"device\":\"" EDU "\",\"group\":1"
+
 static const struct {
 	struct kcoh_entry entry;
 	const char *line;
@@ -144,6 +148,107 @@ static const struct {
 	{ { .type = KCOH_EV_SCAN, .vcpu = NO_VCPU }, HEAD("scan") ",\"state\":\"begin\"}" },
 	{ { .type = KCOH_EV_SCAN, .vcpu = NO_VCPU, .ev.scan = { .done = 1, .vms = 2 } },
 	  HEAD("scan") ",\"state\":\"end\",\"vms\":2}" },
+	{ { .type = KCOH_EV_UNMAP,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.unmap = { .ns = 190000, .unmaps = 1 } },
+	  HEAD("unmap") ABOUT_VM ",\"kind\":\"unmapped\",\"unmaps\":1,\"ns\":190000}" },
+	{ { .type = KCOH_EV_UNMAP,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.unmap = { .ns = 192100,
+			  .faults = 300,
+			  .fault_ns = 2400000,
+			  .bytes = 1228800,
+			  .span_ns = 5000000000,
+			  .unmaps = 2,
+			  .kind = KCOH_UNMAP_FOLLOWED } },
+	  HEAD("unmap") ABOUT_VM ",\"kind\":\"followed\",\"unmaps\":2,\"ns\":192100,\"faults\":300,"
+				 "\"fault_ns\":2400000,\"bytes\":1228800,\"span_ns\":5000000000}" },
+	{ { .type = KCOH_EV_PSCI,
+	    .vm = 3,
+	    .vcpu = 1,
+	    .ev.psci = { .call = KCOH_PSCI_SYSTEM_RESET, .function = 0x84000009 } },
+	  HEAD("psci") ABOUT_VCPU ",\"call\":\"system-reset\",\"function\":\"0x84000009\"}" },
+	{ { .type = KCOH_EV_SMMU,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.smmu = { .raw = { 8ull << 32 | 0x10, 2ull << 40, 0x1000000 },
+			 .count = 1,
+			 .group = 1,
+			 .device = EDU,
+			 .smmu = SMMU } },
+	  HEAD("smmu") ABOUT_VM ",\"kind\":\"record\",\"count\":1," SMMU_AND_EDU
+				",\"event\":\"F_TRANSLATION\",\"id\":\"0x10\",\"stream\":\"0x8\","
+				"\"access\":\"write\",\"privileged\":false,\"instruction\":false,"
+				"\"stage\":1,\"class\":\"in\",\"address\":\"0x1000000\","
+				"\"stall\":false}" },
+	{ { .type = KCOH_EV_SMMU,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.smmu = { .raw = { 8ull << 32 | 5 << 12 | 1 << 11 | 0x13,
+				  1ull << 39 | 1ull << 40 | 1ull << 35 | 1ull << 33 | 1u << 31 | 7,
+				  0xffff000000001000, 0x40001000 },
+			 .count = 1,
+			 .group = 1,
+			 .device = EDU,
+			 .smmu = SMMU } },
+	  HEAD("smmu") ABOUT_VM
+	  ",\"kind\":\"record\",\"count\":1," SMMU_AND_EDU ",\"event\":\"F_PERMISSION\",\"id\":"
+	  "\"0x13\",\"stream\":\"0x8\",\"substream\":\"0x5\",\"access\":\"read\",\"privileged\":"
+	  "true,\"instruction\":false,\"stage\":2,\"class\":\"ttd\",\"address\":"
+	  "\"0xffff000000001000\",\"ipa\":\"0x40001000\",\"stall\":true,\"stag\":7}" },
+	{ { .type = KCOH_EV_SMMU,
+	    .vcpu = NO_VCPU,
+	    .ev.smmu = { .raw = { 77ull << 32 | 0x03, 0, 0, 0x80001008 },
+			 .count = 1,
+			 .group = KCOH_GROUP_NONE,
+			 .smmu = SMMU } },
+	  HEAD("smmu") ",\"kind\":\"record\",\"count\":1,\"smmu\":\"" SMMU
+		       "\",\"device\":null,\"group\":null,\"event\":\"F_STE_FETCH\",\"id\":\"0x3\","
+		       "\"stream\":\"0x4d\",\"fetch\":\"0x80001008\"}" },
+	{ { .type = KCOH_EV_SMMU,
+	    .vcpu = NO_VCPU,
+	    .ev.smmu = { .raw = { 0xe7 }, .count = 1, .group = 1, .device = EDU, .smmu = SMMU } },
+	  HEAD("smmu") ",\"kind\":\"record\",\"count\":1," SMMU_AND_EDU
+		       ",\"event\":\"IMPDEF_EVENT7\",\"id\":\"0xe7\",\"stream\":\"0x0\"}" },
+	{ { .type = KCOH_EV_SMMU,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.smmu = { .raw = { 8ull << 32 | 0x10 },
+			 .count = 967,
+			 .group = 1,
+			 .kind = KCOH_SMMU_FOLDED,
+			 .device = EDU,
+			 .smmu = SMMU } },
+	  HEAD("smmu") ABOUT_VM
+	  ",\"kind\":\"folded\",\"count\":967," SMMU_AND_EDU
+	  ",\"event\":\"F_TRANSLATION\",\"id\":\"0x10\",\"stream\":\"0x8\"}" },
+	{ { .type = KCOH_EV_SMMU,
+	    .vcpu = NO_VCPU,
+	    .ev.smmu = { .count = 2, .kind = KCOH_SMMU_LOST, .smmu = SMMU } },
+	  HEAD("smmu") ",\"kind\":\"lost\",\"count\":2,\"smmu\":\"" SMMU
+		       "\",\"sentence\":\"at least so many times events were lost: the queue was "
+		       "full\",\"event\":\"lost\"}" },
+	{ { .type = KCOH_EV_SMMU,
+	    .vcpu = NO_VCPU,
+	    .ev.smmu = { .count = 9000, .kind = KCOH_SMMU_UNREAD, .smmu = SMMU } },
+	  HEAD("smmu") ",\"kind\":\"unread\",\"count\":9000,\"smmu\":\"" SMMU
+		       "\",\"sentence\":\"so many events were written over before they could be "
+		       "read\",\"event\":\"unread\"}" },
+	{ { .type = KCOH_EV_DEVICE,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .ev.device = { .sid = 8, .group = 1, .state = 1, .device = EDU, .smmu = SMMU } },
+	  HEAD("device") ABOUT_VM ",\"state\":\"found\",\"device\":\"" EDU
+				  "\",\"via\":\"vfio-group\",\"group\":1,\"stream\":\"0x8\","
+				  "\"smmu\":\"" SMMU "\"}" },
+	{ { .type = KCOH_EV_DEVICE,
+	    .vcpu = NO_VCPU,
+	    .ev.device = { .state = 2, .via = 1, .group = 1, .device = EDU, .smmu = SMMU } },
+	  HEAD("device") ",\"state\":\"released\",\"device\":\"" EDU
+			 "\",\"via\":\"iommufd\",\"group\":1,\"stream\":\"0x0\",\"smmu\":\"" SMMU
+			 "\"}" },
 	{ { .type = KCOH_EV_HOST,
 	    .vcpu = NO_VCPU,
 	    .ev.host = { .features = KCOH_HOST_VHE | KCOH_HOST_MODULE | KCOH_HOST_TRAP,

@@ -88,6 +88,8 @@ static const char *const ev_names[] = {
 	[KCOH_EV_POLICY] = "policy",   [KCOH_EV_PHASE] = "phase",
 	[KCOH_EV_TICK] = "tick",       [KCOH_EV_ACT_DONE] = "act-done",
 	[KCOH_EV_HARVEST] = "harvest", [KCOH_EV_HOLD] = "hold",
+	[KCOH_EV_UNMAP] = "unmap",     [KCOH_EV_PSCI] = "psci",
+	[KCOH_EV_SMMU] = "smmu",       [KCOH_EV_DEVICE] = "device",
 };
 /* clang-format on */
 

@@ -93,6 +93,34 @@ static bool scan_valid(const union kcoh_ev *ev)
 	return ev->scan.done <= 1;
 }
 
+static bool unmap_valid(const union kcoh_ev *ev)
+{
+	return ev->unmap.kind <= KCOH_UNMAP_FOLLOWED && ev->unmap.unmaps;
+}
+
+static bool psci_valid(const union kcoh_ev *ev)
+{
+	return ev->psci.call > KCOH_PSCI_OTHER && ev->psci.call <= KCOH_PSCI_SYSTEM_SUSPEND;
+}
+
+/* A text that ends. */
+static bool text_valid(const char text[KCOH_DEVICE_LEN])
+{
+	return !text[KCOH_DEVICE_LEN - 1];
+}
+
+static bool smmu_valid(const union kcoh_ev *ev)
+{
+	return ev->smmu.kind <= KCOH_SMMU_LOST && ev->smmu.count && text_valid(ev->smmu.device) &&
+	       text_valid(ev->smmu.smmu);
+}
+
+static bool device_valid(const union kcoh_ev *ev)
+{
+	return ev->device.state <= KCOH_DEVICE_RELEASED && ev->device.via <= KCOH_VIA_IOMMUFD &&
+	       text_valid(ev->device.device) && text_valid(ev->device.smmu);
+}
+
 static bool policy_valid(const union kcoh_ev *ev)
 {
 	return ev->policy.strategy <= KCOH_STRATEGY_RETRY &&
@@ -134,6 +162,10 @@ static const struct kind kinds[] = {
 	[KCOH_EV_HARVEST] = KIND(harvest, SCOPE_VM, harvest_valid),
 	[KCOH_EV_HOLD] = KIND(hold, SCOPE_VCPU, hold_valid),
 	[KCOH_EV_SCAN] = KIND(scan, SCOPE_HOST, scan_valid),
+	[KCOH_EV_UNMAP] = KIND(unmap, SCOPE_VM, unmap_valid),
+	[KCOH_EV_PSCI] = KIND(psci, SCOPE_VCPU, psci_valid),
+	[KCOH_EV_SMMU] = KIND(smmu, SCOPE_EITHER, smmu_valid),
+	[KCOH_EV_DEVICE] = KIND(device, SCOPE_EITHER, device_valid),
 	[KCOH_EV_HOST] = KIND(host, SCOPE_HOST, always),
 	[KCOH_EV_POLICY] = KIND(policy, SCOPE_EITHER, policy_valid),
 	[KCOH_EV_PHASE] = KIND(phase, SCOPE_VM, phase_valid),

@@ -2,7 +2,7 @@
 /*
  * feed.c - loads the BPF objects, attaches them, and hands on what they send.
  *
- * The problem: six objects that must share one ring buffer and one table of VMs, on kernels that
+ * The problem: eight objects that must share one ring buffer and one table of VMs, on kernels that
  * differ in what can be attached, started by people who may lack a right or have built half of it.
  * Each of these is told in one sentence; the words of libbpf and of the verifier come only when
  * asked for (verbose).
@@ -53,6 +53,7 @@ static const char *const object_names[KCOH_OBJECTS] = {
 	[KCOH_OBJECT_VCPU] = "vcpu",       [KCOH_OBJECT_EXIT] = "exit",
 	[KCOH_OBJECT_MEMSLOT] = "memslot", [KCOH_OBJECT_HARVEST] = "harvest",
 	[KCOH_OBJECT_MODULE] = "module",   [KCOH_OBJECT_VMLIST] = "vmlist",
+	[KCOH_OBJECT_SMMU] = "smmu",       [KCOH_OBJECT_RESET] = "reset",
 };
 
 /* Maps that all objects share; the first object's are used. */
@@ -325,6 +326,13 @@ static int set_up_memory(struct kcoh_feed *feed, char *text, size_t len)
 	if (!feed->exit_ring)
 		return fail(-errno, text, len, "the ring buffer of exits cannot be mapped: %s",
 			    strerror(errno));
+	err = kcoh_feed_smmu_new(feed->objs[KCOH_OBJECT_SMMU], &feed->smmu);
+	if (!err)
+		err = kcoh_feed_unmap_new(feed->objs[KCOH_OBJECT_RESET], &feed->unmap);
+	if (err)
+		return fail(err, text, len,
+			    "the tables of SMMU events and resets cannot be mapped: %s",
+			    strerror(-err));
 	return 0;
 }
 
@@ -407,6 +415,8 @@ void kcoh_feed_close(struct kcoh_feed *feed)
 		kcoh_hook_detach(&kcoh_hooks[i], &feed->hooks[i]);
 	ring_buffer__free(feed->ring);
 	ring_buffer__free(feed->exit_ring);
+	kcoh_feed_smmu_free(feed->smmu);
+	kcoh_feed_unmap_free(feed->unmap);
 	if (feed->shared)
 		munmap(feed->shared, sizeof(*feed->shared));
 	if (feed->exits.owners)
@@ -471,6 +481,14 @@ static uint64_t count_misses(const struct kcoh_feed *feed)
 	return sum;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
 static int deliver_gap(struct kcoh_feed *feed)
 {
 	uint64_t misses = count_misses(feed);
@@ -481,7 +499,6 @@ static int deliver_gap(struct kcoh_feed *feed)
 		.type = KCOH_EV_NONE,
 		.size = sizeof(ev),
 	};
-	struct timespec now;
 
 	if (misses > feed->misses) {
 		gap += misses - feed->misses;
@@ -489,8 +506,7 @@ static int deliver_gap(struct kcoh_feed *feed)
 	}
 	if (!gap)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ev.ts_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+	ev.ts_ns = now_ns();
 	ev.gap = gap > UINT32_MAX ? UINT32_MAX : gap;
 	feed->config.fn(&ev, sizeof(ev), feed->config.ctx);
 	return 1;
@@ -509,39 +525,58 @@ int kcoh_feed_consume(struct kcoh_feed *feed)
 	r = ring_buffer__consume(feed->exit_ring);
 	if (r < 0 && r != -EAGAIN)
 		return r;
-	return records + feed->consumed + deliver_gap(feed);
+	records += feed->consumed;
+	records += kcoh_feed_smmu_poll(feed->smmu, now_ns(), feed->config.fn, feed->config.ctx);
+	records += kcoh_feed_unmap_poll(feed->unmap, now_ns(), feed->config.fn, feed->config.ctx);
+	return records + deliver_gap(feed);
 }
 
-int kcoh_feed_scan(struct kcoh_feed *feed)
+/* Runs an iterator to its end; returns how many numbers it wrote. */
+static int iterate(struct kcoh_feed *feed, const char *hook)
 {
 	uint32_t ids[64];
 	ssize_t len = 0;
-	int fd, r = 0, vms = 0;
+	int fd, r = 0, count = 0;
 	size_t i;
 
 	for (i = 0; i < kcoh_hooks_count; i++)
-		if (!strcmp(kcoh_hooks[i].name, "task_file"))
+		if (!strcmp(kcoh_hooks[i].name, hook))
 			break;
 	if (i == kcoh_hooks_count || !feed->hooks[i].link)
 		return -EOPNOTSUPP;
-	__atomic_add_fetch(&feed->shared->scan, 1, __ATOMIC_SEQ_CST);
 	fd = bpf_iter_create(bpf_link__fd(feed->hooks[i].link));
 	if (fd < 0)
 		return -errno;
 	do {
 		len = read(fd, ids, sizeof(ids));
 		if (len > 0)
-			vms += len / sizeof(ids[0]);
+			count += len / sizeof(ids[0]);
 		if (len < 0 && errno != EAGAIN && errno != EINTR)
 			r = -errno;
 		if (!r)
 			r = kcoh_feed_consume(feed);
 	} while (r >= 0 && len);
 	close(fd);
-	return r < 0 ? r : vms;
+	return r < 0 ? r : count;
+}
+
+int kcoh_feed_scan(struct kcoh_feed *feed)
+{
+	int vms, r;
+
+	__atomic_add_fetch(&feed->shared->scan, 1, __ATOMIC_SEQ_CST);
+	vms = iterate(feed, "task_file");
+	r = vms < 0 ? vms : iterate(feed, "task_file:devices"); /* VMs first: devices are theirs */
+	return r < 0 && r != -EOPNOTSUPP ? r : vms;
 }
 
 /* --- numbers --------------------------------------------------------------------------------- */
+
+int kcoh_feed_each_device(struct kcoh_feed *feed,
+			  int (*fn)(const struct kcoh_device_view *device, void *ctx), void *ctx)
+{
+	return kcoh_feed_smmu_each(feed->smmu, fn, ctx);
+}
 
 uint64_t kcoh_feed_lost(struct kcoh_feed *feed)
 {
@@ -565,6 +600,7 @@ int kcoh_feed_each_hook(struct kcoh_feed *feed,
 			.name = kcoh_hooks[i].name,
 			.method = state->method,
 			.why = state->method ? NULL : state->why,
+			.extra = kcoh_hooks[i].kind == KCOH_HOOK_EXTRA,
 		};
 
 		r = fn(&view, ctx);

@@ -135,6 +135,21 @@ int kcoh_feed_want(struct kcoh_feed *feed, const struct kcoh_feed_wants *wants);
 /* Records of single exits that were lost so far; they are in no gap of others. */
 uint64_t kcoh_feed_exits_lost(const struct kcoh_feed *feed);
 
+/* A stream of an SMMU: a device of the host, or (device "") a StreamID that no device has. */
+struct kcoh_device_view {
+	uint32_t vm; /* whose it is, or KCOH_VM_NONE */
+	uint32_t sid;
+	uint32_t group; /* IOMMU group, or KCOH_GROUP_NONE */
+	uint8_t via; /* enum kcoh_device_via, if it is a VM's */
+	uint64_t events; /* event records of its SMMU about it */
+	const char *device;
+	const char *smmu;
+};
+
+/* Devices that belong to VMs, and streams with events; ends if fn returns another value than 0, with that. */
+int kcoh_feed_each_device(struct kcoh_feed *feed,
+			  int (*fn)(const struct kcoh_device_view *device, void *ctx), void *ctx);
+
 /* Records lost so far, by the BPF side, all reasons. */
 uint64_t kcoh_feed_lost(struct kcoh_feed *feed);
 
@@ -142,6 +157,7 @@ struct kcoh_hook_view {
 	const char *name; /* e.g. "kvm_exit" */
 	const char *method; /* raw_tp, fentry, fexit, kprobe, kretprobe, iter; NULL: not attached */
 	const char *why; /* if not attached: a sentence */
+	bool extra; /* many a kernel does not have it, and nothing that matters is missed then */
 };
 int kcoh_feed_each_hook(struct kcoh_feed *feed,
 			int (*fn)(const struct kcoh_hook_view *hook, void *ctx), void *ctx);

@@ -15,6 +15,7 @@
 enum kcoh_hook_kind {
 	KCOH_HOOK_REQUIRED, /* without it nothing that we say would be right */
 	KCOH_HOOK_OPTIONAL,
+	KCOH_HOOK_EXTRA, /* optional, and many a kernel does not have it */
 	KCOH_HOOK_MODULE, /* on a tracepoint of the module: attached when that is loaded */
 	KCOH_HOOK_WANTED, /* attached while somebody wants what it shows */
 };

@@ -9,6 +9,8 @@
 #include "exits.h"
 #include "feed.h"
 #include "hooks.h"
+#include "smmu.h"
+#include "unmap.h"
 
 /* The first one makes the maps that all share. */
 enum kcoh_object {
@@ -18,6 +20,8 @@ enum kcoh_object {
 	KCOH_OBJECT_HARVEST,
 	KCOH_OBJECT_MODULE,
 	KCOH_OBJECT_VMLIST,
+	KCOH_OBJECT_SMMU,
+	KCOH_OBJECT_RESET,
 	KCOH_OBJECTS,
 };
 
@@ -27,6 +31,8 @@ struct kcoh_feed {
 	struct kcoh_hook_state hooks[KCOH_HOOKS_MAX];
 	struct ring_buffer *ring;
 	struct ring_buffer *exit_ring;
+	struct kcoh_feed_smmu *smmu;
+	struct kcoh_feed_unmap *unmap;
 	struct kcoh_shared *shared; /* mapped */
 	struct kcoh_exit_table exits; /* mapped */
 	int cpus;

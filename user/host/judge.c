@@ -148,7 +148,7 @@ static bool is_excused(const struct kcoh_patient *patient, const struct kcoh_hoo
 		return true; /* attached only while somebody wants to know how long exits take */
 	if (!strncmp(hook->name, "kcoh_", 5))
 		return !module_answers(&patient->facts); /* then the module itself is a finding */
-	return !strncmp(hook->name, "arm_smmu", 8) && !patient->facts.smmus;
+	return hook->extra || (!strncmp(hook->name, "arm_smmu", 8) && !patient->facts.smmus);
 }
 
 static void judge_hooks(const struct kcoh_patient *patient, struct kcoh_diagnosis *diagnosis)
@@ -211,6 +211,12 @@ static const struct {
 	  { "kvm_arch_vcpu_run_pid_change", "kvm_userspace_exit", "kvm_sched_out",
 	    "kvm_arch_vcpu_ioctl" }, 0 },
 	{ "resets and set/way operations", { "kvm_reset_vcpu", "kvm_set_way_flush" }, 0 },
+	{ "what resets cost",
+	  { "stage2_unmap_vm", "stage2_unmap_vm:return", "kvm_pgtable_stage2_map:return",
+	    "kvm_guest_fault" }, 0 },
+	{ "SMMU events, and whose devices they are about",
+	  { "arm_smmu_evtq_thread", "arm_smmu_evtq_thread:return", "iommu_group_claim_dma_owner",
+	    "iommu_group_release_dma_owner" }, 0 },
 	{ "every incoherent window of a dirty epoch",
 	  { "kcoh_epoch", "kcoh_arm", "kcoh_toggle" }, KCOH_HOST_TRAP },
 	{ "cleaning at harvest", { "kcoh_harvest" }, KCOH_HOST_CLEAN },

@@ -33,7 +33,7 @@ struct trace_options {
 	unsigned long long seen;
 };
 
-#define ARGS_MAX 12
+#define ARGS_MAX 16
 
 static const struct style {
 	const char *type;
@@ -59,6 +59,14 @@ static const struct style {
 	  "kind" },
 	{ "hold", "cache", { "why", "ns" }, "state" },
 	{ "scan", "host", { "vms" }, "state" },
+	{ "unmap", "memory", { "unmaps", "ns", "faults", "fault_ns", "bytes", "span_ns" }, "kind" },
+	{ "psci", "cache", { "function" }, "call" },
+	{ "smmu",
+	  "device",
+	  { "kind", "count", "device", "stream", "substream", "access", "stage", "class", "address",
+	    "ipa", "fetch", "stall", "stag", "smmu" },
+	  "event" },
+	{ "device", "device", { "device", "via", "group", "stream", "smmu" }, "state" },
 	{ "host", "host", { "features", "page_size" }, NULL },
 	{ "policy", "guard", { "strategy", "guard", "can_cancel", "arm_deadline_ms" }, NULL },
 	{ "phase", "guard", { NULL }, "phase" },
@@ -286,15 +294,18 @@ static void classes_read(struct argp_state *state, struct trace_options *options
 	const char *bad;
 
 	if (filter_classes(&options->filter, arg, is_class, &bad) < 0)
-		usage_error(
-			state,
-			"'%s' is no class of events (vm, cache, memory, guard, host, other) and "
-			"no type",
-			bad);
+		usage_error(state,
+			    "'%s' is no class of events (vm, cache, memory, device, guard, host, "
+			    "other) and "
+			    "no type",
+			    bad);
 }
+
+enum { OPTION_SMMU = 0x100 };
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
+	static char device_class[] = "device";
 	struct trace_options *options = state->input;
 
 	switch (key) {
@@ -313,6 +324,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'x':
 		options->exits = true;
 		return 0;
+	case OPTION_SMMU:
+		classes_read(state, options, device_class);
+		return 0;
 	case 'c':
 		classes_read(state, options, arg);
 		return 0;
@@ -330,9 +344,11 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option argp_options[] = {
 	{ "vm", 'v', "SEL", 0, "Events of this VM only: its id, its name, its UUID, or pid:N", 0 },
 	{ "json", 'j', NULL, 0, "Print each event as one line of JSON", 0 },
+	{ "smmu", OPTION_SMMU, NULL, 0,
+	  "What SMMUs report, and which VM has which device: the same as --class device", 0 },
 	{ "class", 'c', "LIST", 0,
-	  "Events of these classes only, with commas between: vm, cache, memory, guard, host, "
-	  "exit, or "
+	  "Events of these classes only, with commas between: vm, cache, memory, device, guard, "
+	  "host, exit, or "
 	  "types "
 	  "of events",
 	  0 },

@@ -11,6 +11,7 @@
 #include "kcohd/daemon.h"
 #include "serve/event_json.h"
 #include "serve/tcp.h"
+#include "serve/smmu_json.h"
 #include "serve/version.h"
 
 static int exits(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts)
@@ -58,6 +59,29 @@ void exits_sample(struct daemon *daemon)
 		rate->at_ns = now;
 		rate->total = total;
 	}
+}
+
+struct device_list {
+	uint32_t vm;
+	json_t *array;
+};
+
+static int add_device(const struct kcoh_device_view *device, void *ctx)
+{
+	struct device_list *list = ctx;
+
+	if (device->vm == list->vm)
+		json_array_append_new(list->array, kcoh_device_json(device));
+	return 0;
+}
+
+static json_t *devices(void *ctx, uint32_t vm)
+{
+	struct daemon *daemon = ctx;
+	struct device_list list = { .vm = vm, .array = json_array() };
+
+	kcoh_feed_each_device(daemon->feed, add_device, &list);
+	return list.array;
 }
 
 static int add_hook(const struct kcoh_hook_view *hook, void *ctx)
@@ -183,6 +207,7 @@ int serve_up(struct daemon *daemon)
 		.log = daemon->log,
 		.page_size = daemon->page_size,
 		.exits = exits,
+		.devices = devices,
 		.times = times,
 		.exits_log = daemon->exits_log,
 		.exit_records = exit_records,

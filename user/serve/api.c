@@ -127,6 +127,8 @@ static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm
 		.each_vcpu = each_vcpu,
 	};
 
+	if (config->devices)
+		facts.devices = config->devices(config->ctx, ident->id);
 	return kcoh_vm_json(&facts);
 }
 

@@ -19,6 +19,7 @@
 
 #include "feed/feed.h"
 #include "serve/event_json.h"
+#include "serve/smmu_json.h"
 
 json_t *kcoh_json_hex(uint64_t value)
 {
@@ -209,6 +210,41 @@ static void scan_fields(json_t *o, const struct kcoh_entry *entry)
 		set_number(o, "vms", entry->ev.scan.vms);
 }
 
+static void unmap_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	const struct kcoh_ev_unmap *ev = &entry->ev.unmap;
+
+	set_text(o, "kind", ev->kind == KCOH_UNMAP_UNMAPPED ? "unmapped" : "followed");
+	set_number(o, "unmaps", ev->unmaps);
+	set_number(o, "ns", ev->ns);
+	if (ev->kind == KCOH_UNMAP_UNMAPPED)
+		return;
+	set_number(o, "faults", ev->faults);
+	set_number(o, "fault_ns", ev->fault_ns);
+	set_number(o, "bytes", ev->bytes);
+	set_number(o, "span_ns", ev->span_ns);
+}
+
+static void psci_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	static const char *const calls[] = { "?", "cpu-off", "system-off", "system-reset",
+					     "system-suspend" };
+	const struct kcoh_ev_psci *ev = &entry->ev.psci;
+
+	set_text(o, "call", ev->call < 5 ? calls[ev->call] : "?");
+	set_hex(o, "function", ev->function);
+}
+
+static void smmu_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	kcoh_smmu_fields(o, &entry->ev.smmu);
+}
+
+static void device_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	kcoh_device_fields(o, &entry->ev.device);
+}
+
 static void host_fields(json_t *o, const struct kcoh_entry *entry)
 {
 	static const struct bit_name features[] = {
@@ -313,6 +349,10 @@ static const struct event_type {
 	{ KCOH_EV_EPOCH, "epoch", epoch_fields },
 	{ KCOH_EV_HOLD, "hold", hold_fields },
 	{ KCOH_EV_SCAN, "scan", scan_fields },
+	{ KCOH_EV_UNMAP, "unmap", unmap_fields },
+	{ KCOH_EV_PSCI, "psci", psci_fields },
+	{ KCOH_EV_SMMU, "smmu", smmu_fields },
+	{ KCOH_EV_DEVICE, "device", device_fields },
 	{ KCOH_EV_HOST, "host", host_fields },
 	{ KCOH_EV_POLICY, "policy", policy_fields },
 	{ KCOH_EV_PHASE, "phase", phase_fields },

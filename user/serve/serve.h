@@ -31,6 +31,8 @@ struct kcoh_serve_config {
 	unsigned int max_streams; /* of events at a time; 0: 64 */
 	/* Exit counters as kcoh_feed_exits(): 0, or a negative errno if there are none. May be NULL. */
 	int (*exits)(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts);
+	/* A new array of the host's devices that the VM has. May be NULL. */
+	json_t *(*devices)(void *ctx, uint32_t vm);
 	/* Somebody asked for the times of exits, and will again soon. 0 or a negative errno. May be NULL. */
 	int (*times)(void *ctx);
 	/* Single exits are wanted of this VM (KCOH_VM_NONE: of all), or no more. May be NULL. */

@@ -193,6 +193,7 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 	if (!o || !verdict) {
 		json_decref(o);
 		json_decref(verdict);
+		json_decref(facts->devices);
 		return NULL;
 	}
 	add_verdict(verdict, &view->verdict);
@@ -214,5 +215,6 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 	json_object_set_new(o, "harvests", harvests_json(facts->harvests, facts->page_size));
 	json_object_set_new(o, "exits", exits_json(facts, KCOH_VCPU_NONE));
 	json_object_set_new(json_object_get(o, "exits"), "per_s", per_s_json(facts));
+	json_object_set_new(o, "devices", facts->devices ? facts->devices : json_null());
 	return o;
 }

@@ -17,6 +17,7 @@ struct kcoh_vm_facts {
 	const struct kcoh_core *core; /* for its vCPUs */
 	const struct kcoh_exit_rate *exit_rate;
 	const struct kcoh_harvests *harvests;
+	json_t *devices; /* an array, taken over; NULL: not known */
 	/* As kcoh_serve_config.exits; NULL: not counted */
 	int (*exits)(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts);
 	void *exits_ctx;

@@ -60,6 +60,7 @@
 #define CMD_WFI 9 /* until the VMM raises the interrupt line */
 #define CMD_EXITS 11 /* operand 0: EXIT_*, 1: how many */
 #define CMD_BUSY_NOISE 10 /* CMD_NOISE, after a REPORT_BUSY: the VMM does not wait for its end */
+#define CMD_PSCI 12 /* operand 0: number of a PSCI function that does not return */
 
 /* Ways to leave the guest that always do, so that a guest knows how often it did */
 #define EXIT_HVC 1 /* PSCI_VERSION */

@@ -171,6 +171,9 @@ static u64 obey(u64 vcpu, u64 command)
 		report(REPORT_BUSY, 0, 0, 0);
 		psci(0x84000002, 0, 0, 0);
 		return 0;
+	case CMD_PSCI:
+		psci(a, 0, 0, 0);
+		return 0;
 	case CMD_SPIN:
 		spin(vcpu);
 		return 0;

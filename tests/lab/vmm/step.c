@@ -119,6 +119,16 @@ static int run_cpu_off(struct machine *machine, const uint64_t *operand)
 	return run_sleeping_order(machine, operand, CMD_CPU_OFF);
 }
 
+/* vCPU 0 begins anew, and the others are off. */
+static int run_system_reset(struct machine *machine, const uint64_t *operand)
+{
+	const uint64_t order[3] = { CMD_PSCI, 0x84000009, 0 };
+
+	(void)operand;
+	return bell_order(&machine->vm.vcpus[0], &machine->bell, order, false,
+			  machine->deadline_ms);
+}
+
 /* A secondary is off afterwards, until another vCPU starts it. */
 static int run_init(struct machine *machine, const uint64_t *operand)
 {
@@ -252,6 +262,29 @@ static int run_vfio(struct machine *machine, const uint64_t *operand)
 	return vfio_take(&machine->vm, operand[0]);
 }
 
+static int dma(const uint64_t *operand, bool write)
+{
+	uint64_t i;
+	int error = 0;
+
+	for (i = 0; i < operand[2] && !error; i++)
+		error = vfio_dma(operand[0], operand[1], write);
+	snprintf(figures, sizeof(figures), ",\"operations\":%" PRIu64, i);
+	return error;
+}
+
+static int run_dma_read(struct machine *machine, const uint64_t *operand)
+{
+	(void)machine;
+	return dma(operand, false);
+}
+
+static int run_dma_write(struct machine *machine, const uint64_t *operand)
+{
+	(void)machine;
+	return dma(operand, true);
+}
+
 static int run_harvest(struct machine *machine, const uint64_t *operand)
 {
 	struct vm_slot *slot = &machine->vm.slots[operand[0]];
@@ -322,6 +355,7 @@ static const struct step steps[] = {
 	{ "cpu-on", ":VCPU:TARGET", "PSCI CPU_ON by the first of the second", 2, true,
 	  .run = run_cpu_on },
 	{ "cpu-off", VCPU, "PSCI CPU_OFF", .run = run_cpu_off },
+	{ "system-reset", ALL, "PSCI SYSTEM_RESET by vCPU 0", .run = run_system_reset },
 	{ "spin", VCPU, "loop without an exit …", .run = run_spin },
 	{ "unspin", VCPU, "… and out of it", .run = run_unspin },
 	{ "wfi", VCPU, "sleep in WFI …", .run = run_wfi },
@@ -343,6 +377,10 @@ static const struct step steps[] = {
 	  .on_slot = true, .run = run_slot_move },
 	{ "vfio", .operands = ":GROUP", "take a VFIO group, with its device", .needed = 1,
 	  .run = run_vfio },
+	{ "dma-read", .operands = ":IOVA:BYTES:TIMES", "the device reads there …", .needed = 3,
+	  .run = run_dma_read },
+	{ "dma-write", .operands = ":IOVA:BYTES:TIMES", "… or writes", .needed = 3,
+	  .run = run_dma_write },
 	{ "quit", ALL, "end the program", .run = run_quit },
 };
 

@@ -4,6 +4,10 @@
  *
  * KVM's VFIO device holds the group's file, and the group's file holds the VM: what each of them keeps alive when the
  * process dies is what a test wants to see.
+ *
+ * The device is QEMU's `edu`, which does one DMA at a time, 100 ms after it was told to (docs/specs/edu.rst of QEMU).
+ * Its addresses have 28 bits, and the VM's memory begins above: what it is told to touch is never mapped, and the SMMU
+ * has something to report.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -13,9 +17,24 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vfio.h"
+
+#define EDU_DMA_SOURCE 0x80
+#define EDU_DMA_TARGET 0x88
+#define EDU_DMA_COUNT 0x90
+#define EDU_DMA_COMMAND 0x98
+#define EDU_DMA_RUN 1 /* reads as 1 until it is done */
+#define EDU_DMA_TO_MEMORY 2
+#define EDU_BUFFER 0x40000 /* of 4096 bytes, in the device */
+
+#define PCI_COMMAND 4
+#define PCI_COMMAND_MEMORY_AND_MASTER 6
+
+static char *bar; /* of the device taken last */
 
 /* The address (0000:00:01.0) of the group's first device. */
 static int device_name(unsigned int number, char name[NAME_MAX + 1])
@@ -87,9 +106,54 @@ static int kvm_learn(struct vm *vm, int group)
 	return 0;
 }
 
+static int device_map(int device)
+{
+	struct vfio_region_info config = { .argsz = sizeof(config),
+					   .index = VFIO_PCI_CONFIG_REGION_INDEX };
+	struct vfio_region_info registers = { .argsz = sizeof(registers) };
+	uint16_t command = PCI_COMMAND_MEMORY_AND_MASTER;
+	void *memory;
+
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &config) ||
+	    ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &registers) ||
+	    pwrite(device, &command, sizeof(command), config.offset + PCI_COMMAND) !=
+		    sizeof(command))
+		return -errno;
+	memory = mmap(NULL, registers.size, PROT_READ | PROT_WRITE, MAP_SHARED, device,
+		      registers.offset);
+	if (memory == MAP_FAILED)
+		return -errno;
+	bar = memory;
+	return 0;
+}
+
+static volatile uint64_t *edu(unsigned int offset)
+{
+	return (volatile uint64_t *)(bar + offset);
+}
+
+int vfio_dma(uint64_t iova, uint64_t bytes, bool write)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	unsigned int ms;
+
+	if (!bar)
+		return -ENODEV;
+	*edu(EDU_DMA_SOURCE) = write ? EDU_BUFFER : iova;
+	*edu(EDU_DMA_TARGET) = write ? iova : EDU_BUFFER;
+	*edu(EDU_DMA_COUNT) = bytes;
+	*edu(EDU_DMA_COMMAND) = EDU_DMA_RUN | (write ? EDU_DMA_TO_MEMORY : 0);
+	for (ms = 0; *edu(EDU_DMA_COMMAND) & EDU_DMA_RUN; ms++) {
+		if (ms > 10000)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 int vfio_take(struct vm *vm, unsigned int number)
 {
-	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC), group, error;
+	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC), group, device, error;
 	char name[NAME_MAX + 1];
 
 	if (container < 0)
@@ -103,7 +167,8 @@ int vfio_take(struct vm *vm, unsigned int number)
 	error = memory_map(vm, container);
 	if (!error)
 		error = kvm_learn(vm, group);
-	if (!error && ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name) < 0)
-		error = -errno;
-	return error;
+	if (error)
+		return error;
+	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
+	return device < 0 ? -errno : device_map(device);
 }

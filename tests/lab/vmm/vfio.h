@@ -11,4 +11,7 @@
  */
 int vfio_take(struct vm *vm, unsigned int number);
 
+/* One DMA of up to 4096 bytes of that device, if it is an `edu`, at an address below 2^28. Returns when it is done. */
+int vfio_dma(uint64_t iova, uint64_t bytes, bool write);
+
 #endif

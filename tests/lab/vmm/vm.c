@@ -207,6 +207,16 @@ void vm_must_load(struct vm *vm, const char *path, uint64_t ipa)
 	close(fd);
 }
 
+/* A guest that asked for a reset gets one, as from other VMMs; KVM has stopped all its vCPUs. */
+static void system_event(struct vm_vcpu *vcpu)
+{
+	if (vcpu->run->system_event.type != KVM_SYSTEM_EVENT_RESET || vcpu->index)
+		die("vCPU %u ended the system (event %u)", vcpu->index,
+		    vcpu->run->system_event.type);
+	if (vcpu_init(vcpu))
+		die("cannot initialise vCPU %u again: %s", vcpu->index, strerror(errno));
+}
+
 /* Finishes the MMIO access of the last exit. */
 static void settle(struct vm_vcpu *vcpu)
 {
@@ -265,6 +275,10 @@ static void *vcpu_thread(void *arg)
 		}
 		if (vcpu->run->exit_reason == KVM_EXIT_DIRTY_RING_FULL) {
 			vcpu->vm->config.ring_full(vcpu, vcpu->vm->config.ctx);
+			continue;
+		}
+		if (vcpu->run->exit_reason == KVM_EXIT_SYSTEM_EVENT) {
+			system_event(vcpu);
 			continue;
 		}
 		if (vcpu->run->exit_reason != KVM_EXIT_MMIO)

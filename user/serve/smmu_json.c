@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * smmu_json.c - events of SMMUs and devices behind them as JSON.
+ *
+ * An event record has the fields that its kind has and no others: C_BAD_STREAMID no address, a fault of stage 1 no IPA.
+ * What an SMMU could not tell (the queue was full) has an event of its own, so that no reader takes silence for peace.
+ */
+#include <stdio.h>
+
+#include "kcoh/smmu.h"
+#include "serve/event_json.h"
+#include "serve/smmu_json.h"
+
+static void set(json_t *o, const char *key, json_t *value)
+{
+	json_object_set_new(o, key, value);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return *text ? json_string(text) : json_null();
+}
+
+static json_t *group_json(uint32_t group)
+{
+	return group == KCOH_GROUP_NONE ? json_null() : json_integer(group);
+}
+
+/* A name for any id: those that are left to implementations and reserved ones, too. */
+static void event_name(json_t *o, uint8_t id)
+{
+	const char *name = kcoh_smmu_name(id);
+
+	if (name)
+		set(o, "event", json_string(name));
+	else if ((id & 0xf0) == 0xe0)
+		set(o, "event", json_sprintf("IMPDEF_EVENT%u", id & 0xfu));
+	else
+		set(o, "event", json_sprintf("EVENT_%02X", id));
+}
+
+static void access_fields(json_t *o, const struct kcoh_smmu_fault *fault)
+{
+	if (fault->has & KCOH_SMMU_HAS_RNW)
+		set(o, "access", json_string(fault->read ? "read" : "write"));
+	if (fault->has & KCOH_SMMU_HAS_ATTRS) {
+		set(o, "privileged", json_boolean(fault->privileged));
+		set(o, "instruction", json_boolean(fault->instruction));
+	}
+}
+
+static void place_fields(json_t *o, const struct kcoh_smmu_fault *fault)
+{
+	static const char *const classes[] = { "cd", "ttd", "in", "?" };
+
+	if (fault->has & KCOH_SMMU_HAS_STAGE)
+		set(o, "stage", json_integer(fault->stage));
+	if (fault->has & KCOH_SMMU_HAS_CLASS)
+		set(o, "class", json_string(classes[fault->fault_class & 3]));
+	if (fault->has & KCOH_SMMU_HAS_ADDRESS)
+		set(o, "address", kcoh_json_hex(fault->address));
+	if (fault->has & KCOH_SMMU_HAS_IPA)
+		set(o, "ipa", kcoh_json_hex(fault->ipa));
+	if (fault->has & KCOH_SMMU_HAS_FETCH)
+		set(o, "fetch", kcoh_json_hex(fault->fetch));
+}
+
+static void stall_fields(json_t *o, const struct kcoh_smmu_fault *fault)
+{
+	if (fault->has & KCOH_SMMU_HAS_STALL)
+		set(o, "stall", json_boolean(fault->stall));
+	if (fault->stall)
+		set(o, "stag", json_integer(fault->stag));
+}
+
+static void record_fields(json_t *o, const struct kcoh_ev_smmu *ev)
+{
+	struct kcoh_smmu_fault fault;
+
+	kcoh_smmu_decode(ev->raw, &fault);
+	event_name(o, fault.id);
+	set(o, "id", kcoh_json_hex(fault.id));
+	set(o, "stream", kcoh_json_hex(fault.sid));
+	if (fault.has & KCOH_SMMU_HAS_SSID)
+		set(o, "substream", kcoh_json_hex(fault.ssid));
+	if (ev->kind != KCOH_SMMU_EVENT)
+		return; /* the other words of the record were not kept */
+	access_fields(o, &fault);
+	place_fields(o, &fault);
+	stall_fields(o, &fault);
+}
+
+void kcoh_smmu_fields(json_t *o, const struct kcoh_ev_smmu *ev)
+{
+	static const char *const kinds[] = { "record", "folded", "unread", "lost" };
+	unsigned int kind = ev->kind & 3u;
+
+	set(o, "kind", json_string(kinds[kind]));
+	set(o, "count", json_integer((json_int_t)(ev->count & INT64_MAX)));
+	set(o, "smmu", json_string(ev->smmu));
+	if (kind == KCOH_SMMU_UNREAD)
+		set(o, "sentence",
+		    json_string("so many events were written over before they could be read"));
+	if (kind == KCOH_SMMU_LOST)
+		set(o, "sentence",
+		    json_string("at least so many times events were lost: the queue was full"));
+	if (kind == KCOH_SMMU_UNREAD || kind == KCOH_SMMU_LOST) {
+		set(o, "event", json_string(kinds[kind]));
+		return;
+	}
+	set(o, "device", text_or_null(ev->device));
+	set(o, "group", group_json(ev->group));
+	record_fields(o, ev);
+}
+
+static const char *via_name(uint8_t via)
+{
+	return via == KCOH_VIA_GROUP ? "vfio-group" : "iommufd";
+}
+
+void kcoh_device_fields(json_t *o, const struct kcoh_ev_device *ev)
+{
+	static const char *const states[] = { "taken", "found", "released" };
+
+	set(o, "state", json_string(ev->state < 3 ? states[ev->state] : "?"));
+	set(o, "device", json_string(ev->device));
+	set(o, "via", json_string(via_name(ev->via)));
+	set(o, "group", group_json(ev->group));
+	set(o, "stream", kcoh_json_hex(ev->sid));
+	set(o, "smmu", json_string(ev->smmu));
+}
+
+json_t *kcoh_device_json(const struct kcoh_device_view *device)
+{
+	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:I}", "device", device->device, "via",
+			 via_name(device->via), "group", group_json(device->group), "stream",
+			 kcoh_json_hex(device->sid), "smmu", device->smmu, "smmu_events",
+			 (json_int_t)(device->events & INT64_MAX));
+}
