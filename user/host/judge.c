@@ -141,8 +141,7 @@ static const struct kcoh_hook_view *hook_find(const struct kcoh_patient *patient
 	return NULL;
 }
 
-/* Why it is no wonder, and no lack, that this hook is not attached. */
-static bool is_excused(const struct kcoh_patient *patient, const struct kcoh_hook_view *hook)
+bool kcoh_hook_is_excused(const struct kcoh_patient *patient, const struct kcoh_hook_view *hook)
 {
 	if (!strcmp(hook->name, "kvm_entry"))
 		return true; /* attached only while somebody wants to know how long exits take */
@@ -165,7 +164,7 @@ static void judge_hooks(const struct kcoh_patient *patient, struct kcoh_diagnosi
 		const struct kcoh_hook_view *hook = &patient->hooks[i];
 
 		attached += hook->method != NULL;
-		if (hook->method || is_excused(patient, hook))
+		if (hook->method || kcoh_hook_is_excused(patient, hook))
 			continue;
 		missing++;
 		find(diagnosis, KCOH_LEVEL_DEGRADED, "hooks", "%s is not available: %s", hook->name,

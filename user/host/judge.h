@@ -62,6 +62,9 @@ struct kcoh_diagnosis {
 
 void kcoh_host_judge(const struct kcoh_patient *patient, struct kcoh_diagnosis *ret_diagnosis);
 
+/* Is it no wonder, and no lack, if this hook is not attached? */
+bool kcoh_hook_is_excused(const struct kcoh_patient *patient, const struct kcoh_hook_view *hook);
+
 const char *kcoh_level_name(enum kcoh_level level); /* ok, note, degraded, unusable */
 
 #endif

@@ -63,6 +63,7 @@ static bool hooks_by_kcohd(struct ward *ward)
 			.name = name,
 			.method = json_string_value(json_object_get(hook, "method")),
 			.why = why ? why : "kcohd does not say why",
+			.extra = json_is_true(json_object_get(hook, "extra")),
 		};
 		ward->patient.hooks_count = i + 1;
 	}
@@ -197,9 +198,10 @@ static json_t *hooks_json(const struct kcoh_patient *patient)
 	for (size_t i = 0; i < patient->hooks_count; i++) {
 		const struct kcoh_hook_view *hook = &patient->hooks[i];
 
-		json_array_append_new(array, json_pack("{s:s, s:s?, s:s?}", "name", hook->name,
+		json_array_append_new(array, json_pack("{s:s, s:s?, s:s?, s:b}", "name", hook->name,
 						       "method", hook->method, "why",
-						       hook->method ? NULL : hook->why));
+						       hook->method ? NULL : hook->why, "needed",
+						       !kcoh_hook_is_excused(patient, hook)));
 	}
 	return array;
 }

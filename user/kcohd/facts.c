@@ -86,8 +86,8 @@ static json_t *devices(void *ctx, uint32_t vm)
 
 static int add_hook(const struct kcoh_hook_view *hook, void *ctx)
 {
-	json_t *o = json_pack("{s:s, s:s?, s:s?}", "name", hook->name, "method", hook->method,
-			      "why", hook->why);
+	json_t *o = json_pack("{s:s, s:s?, s:s?, s:b}", "name", hook->name, "method", hook->method,
+			      "why", hook->why, "extra", (int)hook->extra);
 
 	json_array_append_new(ctx, o);
 	return 0;
