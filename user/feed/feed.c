@@ -21,6 +21,7 @@
  * consuming an empty ring is a few system calls. Limit: libbpf has one message hook for the
  * process, so two feeds share the setting of the last.
  */
+#include "host/clock.h"
 #include "feed.h"
 
 #include <bpf/bpf.h>
@@ -481,14 +482,6 @@ static uint64_t count_misses(const struct kcoh_feed *feed)
 	return sum;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
 static int deliver_gap(struct kcoh_feed *feed)
 {
 	uint64_t misses = count_misses(feed);
@@ -506,7 +499,7 @@ static int deliver_gap(struct kcoh_feed *feed)
 	}
 	if (!gap)
 		return 0;
-	ev.ts_ns = now_ns();
+	ev.ts_ns = kcoh_clock_ns(CLOCK_MONOTONIC);
 	ev.gap = gap > UINT32_MAX ? UINT32_MAX : gap;
 	feed->config.fn(&ev, sizeof(ev), feed->config.ctx);
 	return 1;
@@ -526,8 +519,10 @@ int kcoh_feed_consume(struct kcoh_feed *feed)
 	if (r < 0 && r != -EAGAIN)
 		return r;
 	records += feed->consumed;
-	records += kcoh_feed_smmu_poll(feed->smmu, now_ns(), feed->config.fn, feed->config.ctx);
-	records += kcoh_feed_unmap_poll(feed->unmap, now_ns(), feed->config.fn, feed->config.ctx);
+	records += kcoh_feed_smmu_poll(feed->smmu, kcoh_clock_ns(CLOCK_MONOTONIC), feed->config.fn,
+				       feed->config.ctx);
+	records += kcoh_feed_unmap_poll(feed->unmap, kcoh_clock_ns(CLOCK_MONOTONIC),
+					feed->config.fn, feed->config.ctx);
 	return records + deliver_gap(feed);
 }
 

@@ -16,18 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "kcoh/top.h"
 
 #define INTERVAL_MIN_S 0.1
 #define INTERVAL_MAX_S 10.0 /* times are taken until 15 s after the last question */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 int top_sample(struct top *top)
 {
@@ -42,7 +35,7 @@ int top_sample(struct top *top)
 	top->before = top->now;
 	top->before_ns = top->now_ns;
 	top->now = answer;
-	top->now_ns = now_ns();
+	top->now_ns = kcoh_clock_ns(CLOCK_MONOTONIC);
 	return STATUS_OK;
 }
 

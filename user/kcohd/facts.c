@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "kcohd/daemon.h"
 #include "serve/event_json.h"
 #include "serve/tcp.h"
@@ -156,14 +157,6 @@ static json_t *host_json(void *ctx)
 	return o;
 }
 
-static uint64_t unix_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static int count_hook(const struct kcoh_hook_view *hook, void *ctx)
 {
 	struct kcoh_metrics_host *host = ctx;
@@ -179,7 +172,7 @@ static void metrics(void *ctx, struct kcoh_metrics_host *ret_host)
 	struct daemon *daemon = ctx;
 
 	ret_host->now_ns = now_ns();
-	ret_host->unix_ns = unix_ns();
+	ret_host->unix_ns = kcoh_clock_ns(CLOCK_REALTIME);
 	ret_host->features_known = daemon->module.told_hardware;
 	ret_host->features = daemon->host_features;
 	ret_host->module_up = daemon->module.fits && daemon->module.attached;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "host/clock.h"
 #include "kcohd/daemon.h"
 
 #define CONSUME_US (10 * 1000)
@@ -22,17 +23,9 @@
 #define LOOK_US (1000 * 1000)
 #define ACCURACY_US 1000
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 uint64_t now_ns(void)
 {
-	return clock_ns(CLOCK_MONOTONIC);
+	return kcoh_clock_ns(CLOCK_MONOTONIC);
 }
 
 struct kcoh_ev_hdr header_now(uint16_t type, uint16_t size)
@@ -44,7 +37,7 @@ struct kcoh_ev_hdr header_now(uint16_t type, uint16_t size)
 
 void clock_set(struct daemon *daemon)
 {
-	int64_t offset = (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns());
+	int64_t offset = (int64_t)(kcoh_clock_ns(CLOCK_REALTIME) - now_ns());
 
 	kcoh_log_set_clock(daemon->log, offset);
 	kcoh_log_set_clock(daemon->exits_log, offset);

@@ -9,17 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "metrics/metrics.h"
 
 #define NS 1000000000ull
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * NS + (uint64_t)ts.tv_nsec;
-}
 
 static uint64_t open_fds(void)
 {
@@ -63,10 +56,10 @@ int kcoh_metrics_process_read(struct kcoh_metrics_process *ret_process)
 	if (err < 0)
 		return err;
 	*ret_process = (struct kcoh_metrics_process){
-		.cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+		.cpu_ns = kcoh_clock_ns(CLOCK_PROCESS_CPUTIME_ID),
 		.resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE),
 		.open_fds = open_fds(),
-		.start_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) +
+		.start_ns = kcoh_clock_ns(CLOCK_REALTIME) - kcoh_clock_ns(CLOCK_BOOTTIME) +
 			    ticks * (NS / (uint64_t)sysconf(_SC_CLK_TCK)),
 	};
 	return 0;

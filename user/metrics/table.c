@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/facts.h"
 #include "metrics/metrics.h"
 #include "serve/version.h"
 
@@ -98,10 +99,9 @@ static void module_up(const struct scrape *scrape)
 
 static void module_state(const struct scrape *scrape)
 {
-	static const char *const states[] = { "ready", "not-needed", "disabled", "stepped-aside" };
-
-	for (uint32_t i = 0; scrape->host->module_up && i < 4; i++)
-		number(scrape, "", "state", states[i], scrape->host->module_state == i);
+	for (uint32_t i = 0; scrape->host->module_up && i <= KCOH_MODULE_STEPPED_ASIDE; i++)
+		number(scrape, "", "state", kcoh_module_state_name(i),
+		       scrape->host->module_state == i);
 }
 
 static void hook_attached(const struct scrape *scrape)
