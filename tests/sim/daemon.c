@@ -137,6 +137,8 @@ static void carry_out(struct world *world, struct act_pending *pending)
 	} else {
 		qemu_cancel(world, vm);
 	}
+	if (pending->act == KCOH_ACT_ARM || pending->act == KCOH_ACT_DISARM)
+		consume(world); /* what was true before comes first */
 	push_done(world, vm->id, pending->act, result);
 }
 
@@ -207,6 +209,14 @@ void daemon_phase(struct world *world, struct vm *vm, enum kcoh_phase phase)
 	ev.hdr.vm = vm->id;
 	consume(world);
 	push_own(world, &ev);
+}
+
+void daemon_policy(struct world *world, const struct vm *vm)
+{
+	if (!world->up || !vm->told)
+		return;
+	consume(world);
+	push_policy(world, vm);
 }
 
 static void scan_begin(struct world *world, bool answers)

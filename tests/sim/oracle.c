@@ -59,6 +59,10 @@ struct account {
 	uint64_t cancel_failed_ns;
 	bool cancel_failed;
 	bool enforced; /* guard = enforce, and a way to cancel */
+	uint64_t policy_ns; /* when its policy was told last */
+	uint8_t asked; /* the strategy that the module was last to be given */
+	bool tainted; /* … and clean-tainted may be what it carries */
+	bool tainted_epoch; /* … or carried at some moment of this epoch */
 	struct seen seen;
 };
 
@@ -174,6 +178,7 @@ static void epoch_told(struct world *world, struct account *account, bool epoch,
 	account->earlier = epoch && is_open(account);
 	account->late = epoch && late;
 	account->late_surely = false;
+	account->tainted_epoch = epoch && account->tainted;
 	account->unclean = epoch && (late || !(oracle->host & KCOH_HOST_CLEAN));
 	if (!epoch)
 		account->arm = false;
@@ -340,7 +345,13 @@ void oracle_record(struct world *world, const struct sent *sent)
 	case KCOH_EV_SCAN:
 		scan_told(world, ev->scan.done);
 		break;
+	case KCOH_EV_ACT_DONE:
+		if (ev->act_done.act != KCOH_ACT_CANCEL && !ev->act_done.result)
+			account->tainted = account->asked == KCOH_STRATEGY_CLEAN_TAINTED;
+		break;
 	case KCOH_EV_POLICY:
+		account->policy_ns = world->now_ns;
+		account->wait_since_ns = 0; /* another wait, by another deadline */
 		account->enforced = ev->policy.guard == KCOH_GUARD_ENFORCE && ev->policy.can_cancel;
 		break;
 	}
@@ -399,8 +410,13 @@ static void watch_vm(struct world *world, uint32_t vm, bool tick)
 
 static void watch_act(struct world *world, const struct seen_act *act)
 {
-	const struct account *account = account_of(world, act->vm);
+	struct account *account = account_of(world, act->vm);
 
+	if (act->type == KCOH_ACT_ARM || act->type == KCOH_ACT_DISARM) {
+		account->asked = (uint8_t)act->strategy;
+		account->tainted |= account->asked == KCOH_STRATEGY_CLEAN_TAINTED;
+		account->tainted_epoch |= account->epoch && account->tainted;
+	}
 	if (act->type != KCOH_ACT_CANCEL)
 		return;
 	if (account->seen.kind != SEEN_VETO)
@@ -468,7 +484,8 @@ static bool is_live(const struct world *world, const struct account *account, ui
 	case KCOH_RSN_ARM_TIMEOUT:
 		return (account->epoch && arm_may_fail(world, account)) || !account->synced;
 	case KCOH_RSN_UNCLEAN:
-		return (account->epoch && account->unclean) || !account->synced;
+		return (account->epoch && (account->unclean || account->tainted_epoch)) ||
+		       !account->synced;
 	}
 	return false;
 }
@@ -571,6 +588,8 @@ static void check_enforced(struct world *world, const struct vm *vm, const struc
 
 	if (since_ns < vm->epoch_ns)
 		since_ns = vm->epoch_ns;
+	if (since_ns < account->policy_ns)
+		since_ns = account->policy_ns;
 	if (!account->vetoed_since_ns || !account->enforced || account->cancel_failed ||
 	    world->now_ns < world->oracle->up_ns + READING_NS)
 		return;

@@ -117,7 +117,7 @@ static void faults_draw(struct world *world)
 		.module = rate(tape, 300),
 		.slots = rate(tape, 30),
 		.budget = rate(tape, 20),
-		.look = 0,
+		.policy = rate(tape, 150),
 	};
 }
 
@@ -141,6 +141,16 @@ static void world_make(struct world *world)
 		vm_make(world, &world->vm[i]);
 	if (!world->up)
 		daemon_start(world);
+}
+
+/* The configuration is read again. */
+static void policy_moves(struct world *world, struct vm *vm)
+{
+	vm->strategy = draw_strategy(world->tape);
+	vm->guard = draw(world->tape, 3) ? KCOH_GUARD_ENFORCE : KCOH_GUARD_WARN;
+	say(world, "vm %u has another policy: strategy %u, guard %u", vm->id, vm->strategy,
+	    vm->guard);
+	daemon_policy(world, vm);
 }
 
 static bool may_start(const struct world *world, const struct vm *vm)
@@ -203,6 +213,8 @@ static void vm_acts(struct world *world, struct vm *vm)
 		operator_step(world, vm);
 	else if (chance(world->tape, world->faults.slots))
 		qemu_slots_step(world, vm);
+	else if (chance(world->tape, world->faults.policy))
+		policy_moves(world, vm);
 	else
 		cache_step(world, vm);
 	if (vm->lates && chance(world->tape, 8))

@@ -169,7 +169,7 @@ enum module_state { MODULE_ABSENT, MODULE_TRAPS, MODULE_CLEANS };
 
 /* What may go wrong in this run: once in so many occasions, 0 never. */
 struct faults {
-	uint32_t loss, reorder, restart, stall, arm, qmp, clean, module, slots, budget, look;
+	uint32_t loss, reorder, restart, stall, arm, qmp, clean, module, slots, budget, policy;
 };
 
 struct act_pending {
@@ -285,6 +285,7 @@ void daemon_step(struct world *world);
 void daemon_kill(struct world *world);
 void daemon_module_released(struct world *world);
 bool daemon_hears_module(const struct world *world);
+void daemon_policy(struct world *world, const struct vm *vm); /* its owner changed it */
 void daemon_phase(struct world *world, struct vm *vm, enum kcoh_phase phase);
 
 #endif

@@ -114,6 +114,17 @@
 			.total_pages = RAM_PAGES                                                   \
 		}                                                                                  \
 	}
+#define HARVEST(vm, unclean_)                                                                      \
+	{                                                                                          \
+		.harvest = {                                                                       \
+			HDR(harvest, HARVEST, vm, KCOH_VCPU_NONE),                                 \
+			.pages = 10,                                                               \
+			.cleaned = 10 - (unclean_),                                                \
+			.unclean = (unclean_),                                                     \
+			.kind = KCOH_HARVEST_CLEAR,                                                \
+			.source = KCOH_HARVEST_BY_MODULE                                           \
+		}                                                                                  \
+	}
 #define SCAN(done_)                                                                                \
 	{                                                                                          \
 		.scan = { HDR(scan, SCAN, 0, KCOH_VCPU_NONE), .done = (done_) }                    \
@@ -192,6 +203,7 @@
 	}
 
 #define ALLOW(reason) KCOH_VERDICT_ALLOW, KCOH_RSN_##reason
+#define REPAIR(reason) KCOH_VERDICT_REPAIR, KCOH_RSN_##reason
 #define WAIT(reason) KCOH_VERDICT_WAIT, KCOH_RSN_##reason
 #define VETO(reason) KCOH_VERDICT_VETO, KCOH_RSN_##reason
 #define NO_VM -1, 0 /* the VM is not known */

@@ -2,8 +2,8 @@
 /*
  * test_core_found.c - what the simulator (tests/sim) found in the core, each as the shortest stream that shows it.
  *
- * All have to do with records that are lost, or with traps that end unseen: what is known then is a mixture of old
- * and new, and each piece of it must be judged by what it is worth.
+ * Most have to do with records that are lost or late, or with traps and cleaning that begin or end unseen: what is known then is
+ * a mixture of old and new, and each piece of it must be judged by what it is worth.
  */
 #include "stream.h"
 
@@ -135,12 +135,12 @@ static void slots_survive_a_spoilt_scan(void **state)
 		{ 2, SLOT(1, CREATE, 3, RAM_PAGES, 0, 0, 1), ANY, "" },
 		{ 2, SLOT(1, CREATE, 4, 16, LOGS, 0, 2), ANY, "" },
 		{ 3, VCPU(1, 0, CACHED, SAMPLE), ALLOW(CLEANING), "" },
-		{ 4, TICK, KCOH_VERDICT_REPAIR, KCOH_RSN_CLEANING, "rescan:0", .gap = 1 },
+		{ 4, TICK, REPAIR(CLEANING), "rescan:0", .gap = 1 },
 		{ 5, SCAN(0), ANY, "" },
 		/* that of slot 3 was lost: what is left would be an epoch, met late, and a veto */
 		{ 5, SLOT(1, FOUND, 4, 16, LOGS, LOGS, 2), ANY, "", .gap = 1 },
 		{ 5, VCPU(1, 0, CACHED, SAMPLE), ANY, "" },
-		{ 6, SCAN(1), KCOH_VERDICT_REPAIR, KCOH_RSN_CLEANING, "" },
+		{ 6, SCAN(1), REPAIR(CLEANING), "" },
 	};
 	struct world world;
 
@@ -220,6 +220,99 @@ static void cancels_that_do_not_help(void **state)
 	CASE(lines);
 }
 
+#define BORN(features, strategy)                                                                   \
+	{ 0, HOST(features), NO_VM, "" }, { 0, POLICY(0, strategy, ENFORCE, 1), NO_VM, "" },       \
+		{ 1, VM_NEW(1), ANY, "" },                                                         \
+	{                                                                                          \
+		2, RAM(1), ANY, ""                                                                 \
+	}
+
+/* The epoch began before the module was given what it is to do, but is told only afterwards. */
+static void given_in_an_epoch_not_yet_told(void **state)
+{
+	static const struct line lines[] = {
+		BORN(MODULE, CLEAN_TAINTED),
+		{ 20, DONE(1, ARM, 0), ALLOW(TAINTED_ONLY), "" },
+		{ 10, LOG_ON(1), VETO(UNCLEAN), "cancel:1 alert:1" },
+		{ 30, LOG_OFF(1), ALLOW(TAINTED_ONLY), "" },
+		{ 40, LOG_ON(1), REPAIR(TAINTED_ONLY), "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
+/* Until it was given that, the epoch rested on the module's own cleaning, of which a HOST record tells a second late that it ended. */
+static void cleaning_that_had_ended(void **state)
+{
+	static const struct line lines[] = {
+		BORN(CLEANER, CLEAN_TAINTED),
+		{ 10, LOG_ON(1), REPAIR(TAINTED_ONLY), "" },
+		{ 20, DONE(1, ARM, 0), REPAIR(TAINTED_ONLY), "" },
+		{ 1000, HOST(MODULE), VETO(UNCLEAN), "cancel:1 alert:1" },
+		{ 1010, LOG_OFF(1), ALLOW(TAINTED_ONLY), "" },
+		{ 1020, LOG_ON(1), REPAIR(TAINTED_ONLY), "" },
+		{ 2000, HOST(CLEANER), REPAIR(TAINTED_ONLY),
+		  "" }, /* given before: it made no difference */
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
+/* A page that could not be cleaned spoils the epoch for those too who merely watch windows: it was taken uncleaned. */
+static void failed_pages_under_each_strategy(void **state)
+{
+	static const uint32_t strategies[] = { KCOH_STRATEGY_VETO, KCOH_STRATEGY_RETRY,
+					       KCOH_STRATEGY_DEFER };
+	static const struct line lines[] = {
+		{ 1, VM_NEW(1), ANY, "" },
+		{ 2, RAM(1), ALLOW(CLEANING), "" },
+		{ 10, LOG_ON(1), ANY, "" },
+		{ 11, EPOCH(1, 1, 1, 0), ALLOW(CLEANING), "" },
+		{ 20, HARVEST(1, 1), VETO(UNCLEAN), "cancel:1 alert:1" },
+		{ 30, LOG_OFF(1), ALLOW(CLEANING), "" },
+	};
+	union kcoh_ev host = HOST(CLEANER), policy = ENFORCED;
+	struct world world;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(strategies); i++) {
+		policy.policy.strategy = strategies[i];
+		world_make(&world, 1, 1, 1);
+		world_step(&world, &host);
+		world_step(&world, &policy);
+		RUN(&world, lines);
+		world_free(&world);
+	}
+}
+
+/* Under clean-tainted Non-cacheable mappings are left out, so nothing better is claimed of that epoch when the policy changes. */
+static void tainted_for_a_part_of_it(void **state)
+{
+	static const struct line lines[] = {
+		BORN(CLEANER, CLEAN),
+		{ 10, LOG_ON(1), REPAIR(CLEANING), "" },
+		{ 11, EPOCH(1, 1, 1, 0), ALLOW(CLEANING), "" },
+		{ 20, POLICY(1, CLEAN_TAINTED, ENFORCE, 1), ALLOW(TAINTED_ONLY), "" },
+		{ 21, DONE(1, ARM, 0), ALLOW(TAINTED_ONLY), "" },
+		{ 30, POLICY(1, CLEAN, ENFORCE, 1), ALLOW(TAINTED_ONLY), "" },
+		{ 31, DONE(1, DISARM, 0), VETO(UNCLEAN), "cancel:1 alert:1" },
+		{ 32, POLICY(1, VETO, ENFORCE, 1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 33, POLICY(1, CLEAN, ENFORCE, 1), VETO(UNCLEAN), NULL },
+		/* who wants no more has no less */
+		{ 34, POLICY(1, CLEAN_TAINTED, ENFORCE, 1), ALLOW(TAINTED_ONLY), NULL },
+		{ 35, POLICY(1, CLEAN, ENFORCE, 1), ALLOW(TAINTED_ONLY), "" },
+		{ 36, DONE(1, ARM, 0), ALLOW(TAINTED_ONLY), "" },
+		{ 37, DONE(1, DISARM, 0), VETO(UNCLEAN), NULL },
+		{ 40, LOG_OFF(1), ALLOW(CLEANING), "" },
+		{ 50, LOG_ON(1), REPAIR(CLEANING), "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -232,6 +325,10 @@ int main(void)
 		cmocka_unit_test(met_while_records_are_lost),
 		cmocka_unit_test(the_next_migration_unseen),
 		cmocka_unit_test(cancels_that_do_not_help),
+		cmocka_unit_test(given_in_an_epoch_not_yet_told),
+		cmocka_unit_test(cleaning_that_had_ended),
+		cmocka_unit_test(failed_pages_under_each_strategy),
+		cmocka_unit_test(tainted_for_a_part_of_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

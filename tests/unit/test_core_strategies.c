@@ -7,19 +7,7 @@
 #include "stream.h"
 
 #define CLEANER (MODULE | KCOH_HOST_CLEAN)
-#define REPAIR(reason) KCOH_VERDICT_REPAIR, KCOH_RSN_##reason
 
-#define HARVEST(vm, unclean_)                                                                      \
-	{                                                                                          \
-		.harvest = {                                                                       \
-			HDR(harvest, HARVEST, vm, KCOH_VCPU_NONE),                                 \
-			.pages = 10,                                                               \
-			.cleaned = 10 - (unclean_),                                                \
-			.unclean = (unclean_),                                                     \
-			.kind = KCOH_HARVEST_CLEAR,                                                \
-			.source = KCOH_HARVEST_BY_MODULE                                           \
-		}                                                                                  \
-	}
 #define HOLD(vm, index, held_)                                                                     \
 	{                                                                                          \
 		.hold = { HDR(hold, HOLD, vm, index), .held = (held_) }                            \
@@ -105,22 +93,23 @@ static void given_again_when_it_fails(void **state)
 {
 	static const struct line lines[] = {
 		RUNNING(CLEANER, CLEAN_TAINTED, WARN),
-		{ 10, DONE(1, ARM, -16), ALLOW(CLEANING), "" },
-		{ 900, TICK, ALLOW(CLEANING), "" },
-		{ 1010, TICK, ALLOW(CLEANING), "arm:1" },
-		{ 11009, TICK, ALLOW(CLEANING), "" }, /* no answer for 10 s: failed */
-		{ 11010, TICK, ALLOW(CLEANING), "" },
-		{ 12010, TICK, ALLOW(CLEANING), "arm:1" },
-		{ 12011, DONE(1, ARM, -16), ALLOW(CLEANING), "" },
-		{ 13011, TICK, ALLOW(CLEANING), "arm:1" },
-		{ 13012, DONE(1, DISARM, 0), ALLOW(CLEANING), "" }, /* no answer to that */
-		{ 13012, DONE(1, ARM, -16), ALLOW(CLEANING), "" },
-		{ 60000, TICK, ALLOW(CLEANING), "" }, /* given up … */
+		{ 10, DONE(1, ARM, -16), ALLOW(TAINTED_ONLY), "" },
+		{ 900, TICK, ALLOW(TAINTED_ONLY), "" },
+		{ 1010, TICK, ALLOW(TAINTED_ONLY), "arm:1" },
+		{ 11009, TICK, ALLOW(TAINTED_ONLY), "" }, /* no answer for 10 s: failed */
+		{ 11010, TICK, ALLOW(TAINTED_ONLY), "" },
+		{ 12010, TICK, ALLOW(TAINTED_ONLY), "arm:1" },
+		{ 12011, DONE(1, ARM, -16), ALLOW(TAINTED_ONLY), "" },
+		{ 13011, TICK, ALLOW(TAINTED_ONLY), "arm:1" },
+		{ 13012, DONE(1, DISARM, 0), ALLOW(TAINTED_ONLY), "" }, /* no answer to that */
+		{ 13012, DONE(1, ARM, -16), ALLOW(TAINTED_ONLY), "" },
+		{ 60000, TICK, ALLOW(TAINTED_ONLY), "" }, /* given up … */
 		/* … until something changes */
-		{ 60001, POLICY(1, CLEAN, WARN, 1), ALLOW(CLEANING), "" },
-		{ 60002, POLICY(1, CLEAN_TAINTED, WARN, 1), ALLOW(CLEANING), "arm:1" },
+		{ 60001, POLICY(1, CLEAN, WARN, 1), ALLOW(TAINTED_ONLY), "disarm:1" },
+		{ 60001, DONE(1, DISARM, 0), ALLOW(CLEANING), "" },
+		{ 60002, POLICY(1, CLEAN_TAINTED, WARN, 1), ALLOW(TAINTED_ONLY), "arm:1" },
 		{ 60003, DONE(1, ARM, 0), ALLOW(TAINTED_ONLY), "" },
-		{ 60004, POLICY(1, CLEAN, WARN, 1), ALLOW(CLEANING), "disarm:1" },
+		{ 60004, POLICY(1, CLEAN, WARN, 1), ALLOW(TAINTED_ONLY), "disarm:1" },
 		{ 60005, DONE(1, DISARM, 0), ALLOW(CLEANING), "" },
 		{ 99000, TICK, ALLOW(CLEANING), "" },
 	};

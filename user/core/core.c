@@ -129,6 +129,7 @@ int kcoh_core_step(struct kcoh_core *core, const struct kcoh_ev_hdr *ev, size_t 
 	if (err)
 		return err;
 	core->stats.records++;
+	core->record_ns = record.hdr.ts_ns;
 	if (record.hdr.ts_ns > core->now_ns)
 		core->now_ns = record.hdr.ts_ns;
 	if (record.hdr.gap)

@@ -82,7 +82,8 @@ struct kcoh_core *kcoh_core_init(void *memory, size_t size, const struct kcoh_co
  * it is veto, warn, no way to cancel, 1000 ms); SCAN done=0, the iterator's records, SCAN done=1;
  * then records as they come, a POLICY for each VM that has its own, PHASE, and a TICK at least
  * every second. After a RESCAN act: SCAN done=0, the iterator's records, SCAN done=1, ACT_DONE
- * with hdr.vm = 0. After a CANCEL that is not dry, an ARM and a DISARM: ACT_DONE with the VM.
+ * with hdr.vm = 0. After a CANCEL that is not dry, an ARM and a DISARM: ACT_DONE with the VM; for the last two
+ * only when the records that the kernel made before were given.
  */
 #define KCOH_CORE_MAX_ACTS 64
 int kcoh_core_step(struct kcoh_core *core, const struct kcoh_ev_hdr *ev, size_t len,

@@ -80,12 +80,14 @@ static void begin(struct kcoh_core *core, struct vm *vm, bool late)
 {
 	vm->epoch = (struct epoch){
 		.since_ns = core->now_ns,
+		.begun_ns = core->record_ns,
 		.arm_since_ns = core->now_ns,
 		.count = vm->epoch.count + 1,
 		.classes = vm->open,
 		.on = true,
 		.doubtful = !vm->known,
-		.unclean = late || !kcoh_cleans(core, vm),
+		.unclean = late || !kcoh_cleaned_then(core, vm, core->record_ns),
+		.tainted = vm->give.tainted,
 	};
 	vm->judged_pages = vm->logged_pages;
 	if (late)
@@ -158,7 +160,7 @@ void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev
 void kcoh_epoch_harvested(struct vm *vm, const struct kcoh_ev_harvest *ev)
 {
 	if (ev->source == KCOH_HARVEST_BY_MODULE && ev->unclean)
-		vm->epoch.unclean = true;
+		vm->epoch.failed = true;
 }
 
 static void report(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu)

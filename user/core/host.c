@@ -6,7 +6,8 @@
  * module comes or goes. A module that comes in the middle of a VM's dirty epoch has not seen that
  * epoch from its start, so the epoch stays blind (WATCHED_LATE). A module that goes takes its
  * traps along: states are samples from then on. Likewise an epoch is right only if it was cleaned from
- * its start to its end.
+ * its start to its end; when the module began or ceased to clean by itself is known to a second only, so that an epoch of
+ * that time counts only if the module had been given the VM's strategy before.
  */
 #include "core/state.h"
 
@@ -18,7 +19,7 @@ static void change_vm(struct kcoh_core *core, struct vm *vm, uint32_t gained, ui
 		vm->blind &= ~BLIND_PKVM;
 	if ((gained & KCOH_HOST_TRAP) && vm->epoch.on)
 		vm->blind |= BLIND_LATE;
-	if ((gained | dropped) & KCOH_HOST_CLEAN && vm->give.given == GIVEN_NONE)
+	if ((gained | dropped) & KCOH_HOST_CLEAN && !kcoh_given_then(vm, vm->epoch.begun_ns))
 		vm->epoch.unclean = true;
 	if (dropped & KCOH_HOST_TRAP) {
 		kcoh_vcpus_demote(core, vm);

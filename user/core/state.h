@@ -82,12 +82,15 @@ struct policy {
 
 struct epoch {
 	uint64_t since_ns;
+	uint64_t begun_ns; /* as the record that told it has it */
 	uint64_t arm_since_ns; /* when vCPUs began to owe their trap */
 	uint64_t count;
 	uint32_t owed; /* vCPUs with ARM_OWED */
 	uint32_t classes; /* window classes that were open at some moment of it */
 	bool on;
 	bool unclean; /* the module did not clean from its start, or nobody watched whether it did */
+	bool failed; /* the module could not clean a page */
+	bool tainted; /* it cleaned only what was tainted, at some moment of it */
 	bool doubtful; /* it began while not all slots were known */
 	bool reported; /* the module has shown that it acts on this VM in this epoch */
 };
@@ -112,11 +115,13 @@ enum give_state {
 /* The strategy that the module carries for this VM because we asked it to (give.c). */
 struct give {
 	uint64_t next_ns;
+	uint64_t since_ns; /* given since, without a break */
 	uint32_t hold_ms; /* as given, or asked for */
 	uint8_t given; /* enum kcoh_strategy, or GIVEN_NONE */
 	uint8_t asked; /* what the act under way asks for */
 	uint8_t state; /* enum give_state */
 	uint8_t tries; /* failed ones */
+	bool tainted; /* clean-tainted was asked for, and nothing else was given since: maybe it is carried */
 };
 
 struct acts {
@@ -183,6 +188,7 @@ struct sync {
 struct kcoh_core {
 	struct kcoh_core_config config;
 	uint64_t now_ns;
+	uint64_t record_ns; /* when the record was made that is looked at */
 	uint32_t host; /* KCOH_HOST_* */
 	uint32_t entries;
 	uint32_t vms; /* tracked */
@@ -254,6 +260,9 @@ void kcoh_vms_settle(struct kcoh_core *core);
 
 /* give.c: the strategy that the module is given */
 bool kcoh_cleans(const struct kcoh_core *core, const struct vm *vm);
+bool kcoh_cleans_tainted(const struct kcoh_core *core, const struct vm *vm);
+bool kcoh_cleaned_then(const struct kcoh_core *core, const struct vm *vm, uint64_t ns);
+bool kcoh_given_then(const struct vm *vm, uint64_t ns);
 bool kcoh_is_given(const struct vm *vm, uint8_t strategy);
 bool kcoh_give_weigh(struct kcoh_core *core, struct vm *vm);
 void kcoh_give_emit(struct kcoh_core *core, struct vm *vm, struct kcoh_act *act);

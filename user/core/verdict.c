@@ -34,7 +34,8 @@ enum fact {
 	FACT_HELD = 1 << 13, /* the module holds a vCPU */
 	FACT_OVERDUE = 1 << 14, /* uncached vCPUs were awaited for longer than the policy has it */
 	FACT_OVERDUE_UNKNOWN = 1 << 15, /* … or unknown ones */
-	FACT_ALWAYS = 1 << 16,
+	FACT_FAILED = 1 << 16, /* a page could not be cleaned */
+	FACT_ALWAYS = 1 << 17,
 };
 
 struct rule {
@@ -64,6 +65,7 @@ static const struct rule veto_rules[] = {
 	{ FACT_NO_MODULE, KCOH_VERDICT_VETO, KCOH_RSN_NO_MODULE },
 	{ FACT_EARLIER, KCOH_VERDICT_VETO, KCOH_RSN_MMU_OFF_EARLIER },
 	{ FACT_ARM_TIMEOUT, KCOH_VERDICT_VETO, KCOH_RSN_ARM_TIMEOUT },
+	{ FACT_FAILED, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
 	{ FACT_ARMING, KCOH_VERDICT_WAIT, KCOH_RSN_ARMING },
 	{ FACT_UNCLEAN, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
 	{ FACT_CLEANING, KCOH_VERDICT_ALLOW, KCOH_RSN_CLEANING },
@@ -131,6 +133,7 @@ static const struct rule defer_unclean_rules[] = {
 	{ FACT_NO_MODULE, KCOH_VERDICT_VETO, KCOH_RSN_NO_MODULE },
 	{ FACT_EARLIER, KCOH_VERDICT_VETO, KCOH_RSN_MMU_OFF_EARLIER },
 	{ FACT_ARM_TIMEOUT, KCOH_VERDICT_VETO, KCOH_RSN_ARM_TIMEOUT },
+	{ FACT_FAILED, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
 	{ FACT_OVERDUE, KCOH_VERDICT_VETO, KCOH_RSN_MMU_OFF },
 	{ FACT_OVERDUE_UNKNOWN, KCOH_VERDICT_VETO, KCOH_RSN_STATE_UNKNOWN },
 	{ FACT_UNCACHED | FACT_UNKNOWN, KCOH_VERDICT_WAIT, KCOH_RSN_DEFERRED },
@@ -150,31 +153,64 @@ static const struct rule retry_rules[] = {
 	{ FACT_NO_MODULE, KCOH_VERDICT_VETO, KCOH_RSN_NO_MODULE },
 	{ FACT_EARLIER, KCOH_VERDICT_VETO, KCOH_RSN_RETRY },
 	{ FACT_ARM_TIMEOUT, KCOH_VERDICT_VETO, KCOH_RSN_ARM_TIMEOUT },
+	{ FACT_FAILED, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
 	{ FACT_ARMING, KCOH_VERDICT_WAIT, KCOH_RSN_ARMING },
 	{ FACT_UNCLEAN, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
 	{ FACT_CLEANING, KCOH_VERDICT_ALLOW, KCOH_RSN_CLEANING },
 	{ FACT_ALWAYS, KCOH_VERDICT_ALLOW, KCOH_RSN_NOT_YET_CLEANING },
 };
 
-/*
- * By the policy's strategy, whether harvests are cleaned, and whether the module carries what it is to carry: until then
- * the VM is judged as under `clean`.
- */
-static const struct rule *rules_of(uint8_t strategy, bool cleans, bool given)
+/* What the module does for a VM. */
+enum cleaning {
+	CLEANS_NOTHING,
+	CLEANS_TAINTED,
+	CLEANS_ALL,
+	CLEANS_AND_HOLDS,
+};
+
+/* Does its owner want no more than what is tainted, and was it no more at some moment of this epoch? */
+static bool is_content(const struct vm *vm)
+{
+	return vm->policy.strategy == KCOH_STRATEGY_CLEAN_TAINTED && vm->epoch.on &&
+	       vm->epoch.tainted;
+}
+
+static enum cleaning cleaning_of(const struct kcoh_core *core, const struct vm *vm)
+{
+	if (!kcoh_cleans(core, vm) || is_content(vm))
+		return kcoh_cleans_tainted(core, vm) ? CLEANS_TAINTED : CLEANS_NOTHING;
+	return kcoh_is_given(vm, KCOH_STRATEGY_HOLD) ? CLEANS_AND_HOLDS : CLEANS_ALL;
+}
+
+/* By what the module does, whatever it is to do: the policy may have changed just now. */
+static const struct rule *cleaning_rules(enum cleaning cleaning)
+{
+	switch (cleaning) {
+	case CLEANS_TAINTED:
+		return tainted_rules;
+	case CLEANS_ALL:
+		return clean_rules;
+	case CLEANS_AND_HOLDS:
+		return hold_rules;
+	default:
+		return veto_rules;
+	}
+}
+
+/* By the policy's strategy, and what the module does. */
+static const struct rule *rules_of(uint8_t strategy, enum cleaning cleaning)
 {
 	switch (strategy) {
 	case KCOH_STRATEGY_OBSERVE:
 		return observe_rules;
 	case KCOH_STRATEGY_DEFER:
-		return cleans ? defer_rules : defer_unclean_rules;
+		return cleaning >= CLEANS_ALL ? defer_rules : defer_unclean_rules;
 	case KCOH_STRATEGY_RETRY:
 		return retry_rules;
 	case KCOH_STRATEGY_CLEAN_TAINTED:
-		return given ? tainted_rules : cleans ? clean_rules : veto_rules;
 	case KCOH_STRATEGY_HOLD:
-		return given ? hold_rules : cleans ? clean_rules : veto_rules;
 	case KCOH_STRATEGY_CLEAN:
-		return cleans ? clean_rules : veto_rules;
+		return cleaning_rules(cleaning);
 	default:
 		return veto_rules;
 	}
@@ -225,6 +261,15 @@ static uint64_t defer_deadline(const struct vm *vm)
 	return after_ns(vm->defer_ns, vm->policy.defer_ms * MS_NS);
 }
 
+/* Is there a page of this epoch that may have been sent without being cleaned as it is now said to be? */
+static bool is_unclean(const struct vm *vm)
+{
+	const struct epoch *epoch = &vm->epoch;
+
+	return epoch->on && (epoch->unclean || epoch->failed ||
+			     (epoch->tainted && !vm->give.tainted && !is_content(vm)));
+}
+
 static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
 {
 	uint32_t facts = 0;
@@ -237,8 +282,10 @@ static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
 		facts |= FACT_EARLIER;
 	if (kcoh_epoch_arming(core, vm))
 		facts |= FACT_ARMING;
-	if (vm->epoch.on && vm->epoch.unclean)
+	if (is_unclean(vm))
 		facts |= FACT_UNCLEAN;
+	if (vm->epoch.on && vm->epoch.failed)
+		facts |= FACT_FAILED;
 	if (kcoh_cleans(core, vm))
 		facts |= FACT_CLEANING;
 	if (vm->held)
@@ -258,9 +305,8 @@ static uint64_t deadline_of(const struct vm *vm, const struct rule *rule)
 static struct kcoh_verdict judge(const struct kcoh_core *core, const struct vm *vm)
 {
 	uint32_t facts = host_facts(core) | blind_facts(vm->blind) | vm_facts(core, vm);
-	uint8_t strategy = vm->policy.strategy;
-	const struct rule *rule = first_rule(
-		rules_of(strategy, facts & FACT_CLEANING, kcoh_is_given(vm, strategy)), facts);
+	const struct rule *rule =
+		first_rule(rules_of(vm->policy.strategy, cleaning_of(core, vm)), facts);
 
 	return (struct kcoh_verdict){
 		.kind = rule->kind,
@@ -272,9 +318,9 @@ static struct kcoh_verdict judge(const struct kcoh_core *core, const struct vm *
 
 struct kcoh_verdict kcoh_verdict_untracked(const struct kcoh_core *core)
 {
-	const struct rule *rules =
-		rules_of(core->policy.strategy, core->host & KCOH_HOST_CLEAN, false);
-	const struct rule *rule = first_rule(rules, host_facts(core) | FACT_TOO_MANY);
+	enum cleaning cleaning = core->host & KCOH_HOST_CLEAN ? CLEANS_ALL : CLEANS_NOTHING;
+	const struct rule *rule = first_rule(rules_of(core->policy.strategy, cleaning),
+					     host_facts(core) | FACT_TOO_MANY);
 
 	return (struct kcoh_verdict){ .kind = rule->kind, .reason = rule->reason };
 }
