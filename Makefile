@@ -59,6 +59,11 @@ LIB_SRC := $(filter-out $(foreach p,$(PROGRAMS),user/$(p)/%),$(sort $(wildcard u
 PROG_SRC = $(sort $(wildcard user/$(1)/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 
+# The page, of user/page/, as C.
+build/page/page.c: scripts/page $(wildcard user/page/*)
+	$(call say,PAGE,$@)
+	$(Q)scripts/page $(@D)
+
 # variant NAME, compiler, extra flags, prerequisite
 define variant
 build/$(1)/obj/%.o: %.c Makefile | $(4)
@@ -66,7 +71,7 @@ build/$(1)/obj/%.o: %.c Makefile | $(4)
 	@mkdir -p $$(@D)
 	$$(Q)$(2) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) $(3) -c $$< -o $$@
 
-$(1)_LIB := $$(LIB_SRC:%.c=build/$(1)/obj/%.o)
+$(1)_LIB := $$(LIB_SRC:%.c=build/$(1)/obj/%.o) build/$(1)/obj/build/page/page.o
 build/$(1)/libkcoh.a: $$($(1)_LIB)
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
@@ -126,6 +131,7 @@ kmod-fail: setup
 -include tests/witness/witness.mk
 -include tests/bench/bench.mk
 -include tests/metrics/metrics.mk
+-include tests/page/page.mk
 -include tests/sim/sim.mk
 
 # --- tests ------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ struct bench {
 
 struct answer {
 	long status;
-	char body[65536];
+	char body[131072];
 	size_t len;
 	char head[4096];
 	size_t head_len;

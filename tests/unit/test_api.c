@@ -14,6 +14,21 @@ static void health(void **state)
 	assert_string_equal(answer.body, "ok\n");
 }
 
+static void page(void **state)
+{
+	struct answer answer;
+
+	ask_with(*state, "GET", "/", NULL, &answer);
+	assert_int_equal(answer.status, 200);
+	assert_non_null(strstr(answer.head, "Content-Type: text/html; charset=utf-8"));
+	assert_non_null(strstr(answer.head,
+			       "Content-Security-Policy: default-src 'none'; script-src 'sha256-"));
+	assert_int_equal(strncmp(answer.body, "<!doctype html>", 15), 0);
+	ask_with(*state, "POST", "/", "", &answer);
+	assert_int_equal(answer.status, 405);
+	refused(*state, "/x", 404, "there is nothing at /x");
+}
+
 static void metrics(void **state)
 {
 	struct answer answer;
@@ -282,7 +297,6 @@ static void refusals(void **state)
 	refused(*state, "/v1/vms/%FF", 404, "the request holds bytes that are not UTF-8");
 	refused(*state, "/v1/vms/", 404, "there is nothing at /v1/vms/");
 	refused(*state, "/v2", 404, "there is nothing at /v2");
-	refused(*state, "/", 404, "there is nothing at /");
 	refused(*state, "/v1/module/release", 405, "/v1/module/release takes POST only");
 	refused(*state, "/v1/events?vm=nosuch", 404,
 		"no VM matches 'nosuch'; kcoh ps lists those there are");
@@ -441,16 +455,17 @@ static void one_daemon_a_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(health),         TEST(socket_is_private),
-		TEST(a_vm),           TEST(all_vms),
-		TEST(exits_told),     TEST(times_on_request),
-		TEST(verdicts),       TEST(odd_name),
-		TEST(untracked),      TEST(refusals),
-		TEST(methods),        TEST(module_release),
-		TEST(host_facts),     TEST(keep_alive),
-		TEST(garbage),        TEST(one_daemon_a_path),
-		TEST(metrics),        TEST(history),
-		TEST(tcp_only_reads), TEST(tcp_addresses),
+		TEST(health),        TEST(socket_is_private),
+		TEST(a_vm),          TEST(all_vms),
+		TEST(exits_told),    TEST(times_on_request),
+		TEST(verdicts),      TEST(odd_name),
+		TEST(untracked),     TEST(refusals),
+		TEST(methods),       TEST(module_release),
+		TEST(host_facts),    TEST(keep_alive),
+		TEST(garbage),       TEST(one_daemon_a_path),
+		TEST(page),          TEST(metrics),
+		TEST(history),       TEST(tcp_only_reads),
+		TEST(tcp_addresses),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

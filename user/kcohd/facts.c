@@ -153,6 +153,8 @@ static json_t *host_json(void *ctx)
 	json_object_set_new(o, "records_malformed",
 			    json_integer((json_int_t)kcoh_relay_malformed(daemon->relay)));
 	json_object_set_new(o, "exits", exits_json(daemon));
+	json_object_set_new(o, "history",
+			    json_boolean(kcoh_config_history(daemon->config) != NULL));
 	json_object_set_new(o, "seq", json_integer((json_int_t)kcoh_log_last(daemon->log)));
 	return o;
 }

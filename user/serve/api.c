@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "page/page.h"
 #include "serve/internal.h"
 #include "serve/vm_json.h"
 
@@ -140,6 +141,28 @@ static enum MHD_Result get_health(struct kcoh_serve *serve, struct MHD_Connectio
 	(void)serve;
 	(void)rest;
 	return text ? answer_text(connection, MHD_HTTP_OK, "text/plain", text, NULL) : MHD_NO;
+}
+
+/* A page for people. It may run its own script and ask this server, and nothing else. */
+static enum MHD_Result get_page(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				const char *rest)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		kcoh_page_html_len, (void *)kcoh_page_html, MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result result;
+
+	(void)serve;
+	(void)rest;
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/html; charset=utf-8");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, "Content-Security-Policy", kcoh_page_policy);
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	result = MHD_queue_response(connection, MHD_HTTP_OK, response);
+	MHD_destroy_response(response);
+	return result;
 }
 
 static enum MHD_Result get_host(struct kcoh_serve *serve, struct MHD_Connection *connection,
@@ -320,10 +343,15 @@ static const struct route {
 	enum MHD_Result (*answer)(struct kcoh_serve *serve, struct MHD_Connection *connection,
 				  const char *rest);
 } routes[] = {
-	{ "GET", "/healthz", get_health },   { "GET", "/metrics", get_metrics },
-	{ "GET", "/v1/events", get_events }, { "GET", "/v1/history", get_history },
-	{ "GET", "/v1/host", get_host },     { "GET", "/v1/vms", get_vms },
-	{ "GET", "/v1/vms/", get_vm },       { "POST", "/v1/module/release", post_release },
+	{ "GET", "/", get_page },
+	{ "GET", "/healthz", get_health },
+	{ "GET", "/metrics", get_metrics },
+	{ "GET", "/v1/events", get_events },
+	{ "GET", "/v1/history", get_history },
+	{ "GET", "/v1/host", get_host },
+	{ "GET", "/v1/vms", get_vms },
+	{ "GET", "/v1/vms/", get_vm },
+	{ "POST", "/v1/module/release", post_release },
 };
 
 /* A HEAD is a GET whose body libmicrohttpd keeps to itself. */
@@ -338,7 +366,7 @@ static bool route_matches(const struct route *route, const char *path)
 {
 	size_t len = strlen(route->path);
 
-	if (route->path[len - 1] == '/')
+	if (len > 1 && route->path[len - 1] == '/')
 		return !strncmp(path, route->path, len) && path[len];
 	return !strcmp(path, route->path);
 }

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Looking at the page. Read by the top Makefile.
+
+# The real server without a kernel under it.
+build/native/page-server: $(patsubst %,build/native/obj/tests/page/%.o,server world) build/native/libkcoh.a
+	$(call say,LD,$@)
+	$(Q)gcc $^ $(LIBS) -o $@
+
+## check-page   the page in a real browser: 1 minute (needs npm; 900 MB of cache)
+check-page: build/native/page-server build/native/bin/kcoh
+	@cache=$$(scripts/cache browser) && node tests/page/look.mjs $$cache
+.PHONY: check-page
