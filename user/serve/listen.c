@@ -9,6 +9,9 @@
  *
  * The socket is 0660 from its first moment (umask, not a later chmod), root's and, if there is such a
  * group, group kcoh's.
+ *
+ * systemd may have made the socket already (kcohd.socket), so that who asks while kcohd is started anew waits and is not
+ * refused. It then stays systemd's: it is served, and not removed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +25,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "serve/listen.h"
@@ -131,10 +135,31 @@ static int socket_make(struct kcoh_listen *listen, char *err, size_t err_len)
 	return 0;
 }
 
+/* What systemd passed must be the one socket at this path: to serve another one in silence would leave both unserved. */
+static int socket_take(struct kcoh_listen *listen, int fds, char *err, size_t err_len)
+{
+	const char *path = listen->address.sun_path;
+	int flags;
+
+	if (fds != 1 || sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, path, 0) <= 0) {
+		snprintf(err, err_len,
+			 "systemd passed something else than one listening socket %s: kcohd.socket "
+			 "and the configuration must name the same path",
+			 path);
+		return -EINVAL;
+	}
+	listen->fd = fcntl(SD_LISTEN_FDS_START, F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START + 1);
+	flags = listen->fd < 0 ? -1 : fcntl(listen->fd, F_GETFL);
+	if (flags < 0 || fcntl(listen->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return fail(errno, "take over from systemd", path, err, err_len);
+	close(SD_LISTEN_FDS_START);
+	return 0;
+}
+
 int kcoh_listen_open(const char *path, struct kcoh_listen **ret_listen, char *err, size_t err_len)
 {
+	int passed = sd_listen_fds(1), ret;
 	struct kcoh_listen *listen;
-	int ret;
 
 	if (strlen(path) >= sizeof(listen->address.sun_path)) {
 		snprintf(err, err_len, "the socket path %s is longer than %zu bytes", path,
@@ -151,9 +176,11 @@ int kcoh_listen_open(const char *path, struct kcoh_listen **ret_listen, char *er
 	ret = directory_make(path, err, err_len);
 	if (ret == 0)
 		ret = lock_take(listen, err, err_len);
-	if (ret == 0)
+	if (ret == 0 && passed)
+		ret = socket_take(listen, passed, err, err_len);
+	if (ret == 0 && !passed)
 		ret = stale_remove(path, err, err_len);
-	if (ret == 0)
+	if (ret == 0 && !passed)
 		ret = socket_make(listen, err, err_len);
 	if (ret < 0)
 		kcoh_listen_close(listen);
