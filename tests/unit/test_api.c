@@ -355,6 +355,29 @@ static void module_release(void **state)
 	assert_string_equal(answer.body, "{\"error\":\"not now\"}\n");
 }
 
+/* A VM whose RAM is being logged keeps the module, unless somebody insists. */
+static void module_release_in_an_epoch(void **state)
+{
+	struct bench *bench = *state;
+	struct answer answer;
+
+	if (geteuid() != 0)
+		skip();
+	RECORD(MEMSLOT, memslot, 3, NONE, .pages = 256, .change = KCOH_SLOT_FLAGS,
+	       .flags = KCOH_SLOT_LOG_DIRTY);
+	ask_with(bench, "POST", "/v1/module/release", "", &answer);
+	assert_int_equal(answer.status, 409);
+	assert_non_null(strstr(answer.body, "VM 3 (web-1) is in a dirty epoch"));
+	ask_with(bench, "POST", "/v1/module/release?force=yes", "", &answer);
+	assert_int_equal(answer.status, 400);
+	ask_with(bench, "POST", "/v1/module/release?force=1", "", &answer);
+	assert_int_equal(answer.status, 200);
+	RECORD(MEMSLOT, memslot, 3, NONE, .pages = 256, .change = KCOH_SLOT_FLAGS,
+	       .old_flags = KCOH_SLOT_LOG_DIRTY);
+	ask_with(bench, "POST", "/v1/module/release", "", &answer);
+	assert_int_equal(answer.status, 200);
+}
+
 static void host_facts(void **state)
 {
 	json_t *json = ask(*state, "/v1/host", 200);
@@ -455,16 +478,27 @@ static void one_daemon_a_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(health),        TEST(socket_is_private),
-		TEST(a_vm),          TEST(all_vms),
-		TEST(exits_told),    TEST(times_on_request),
-		TEST(verdicts),      TEST(odd_name),
-		TEST(untracked),     TEST(refusals),
-		TEST(methods),       TEST(module_release),
-		TEST(host_facts),    TEST(keep_alive),
-		TEST(garbage),       TEST(one_daemon_a_path),
-		TEST(page),          TEST(metrics),
-		TEST(history),       TEST(tcp_only_reads),
+		TEST(health),
+		TEST(socket_is_private),
+		TEST(a_vm),
+		TEST(all_vms),
+		TEST(exits_told),
+		TEST(times_on_request),
+		TEST(verdicts),
+		TEST(odd_name),
+		TEST(untracked),
+		TEST(refusals),
+		TEST(methods),
+		TEST(module_release),
+		TEST(module_release_in_an_epoch),
+		TEST(host_facts),
+		TEST(keep_alive),
+		TEST(garbage),
+		TEST(one_daemon_a_path),
+		TEST(page),
+		TEST(metrics),
+		TEST(history),
+		TEST(tcp_only_reads),
 		TEST(tcp_addresses),
 	};
 

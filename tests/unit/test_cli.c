@@ -319,6 +319,9 @@ static void wrong_use(void **state)
 		{ { "ps", "x" }, "'x' is too much" },
 		{ { "check" }, "which VM?" },
 		{ { "doctor", "x" }, "'x' is too much" },
+		{ { "module" }, "there are release and swap" },
+		{ { "module", "load" }, "'load' is not known here" },
+		{ { "module", "release", "swap" }, "'swap' is not known here" },
 		{ { "frobnicate" }, "there is no command 'frobnicate'" },
 	};
 	struct bench *bench = *state;
@@ -339,12 +342,29 @@ static void checks(void **state)
 			    "web-1: veto: mmu-off: a vCPU runs with its MMU or data cache off\n");
 }
 
+/* "Not now" has a status of its own, so that a service can try again. */
+static void no_swap_in_an_epoch(void **state)
+{
+	struct bench *bench = *state;
+
+	if (geteuid() != 0)
+		skip();
+	RECORD(MEMSLOT, memslot, 3, NONE, .pages = 256, .change = KCOH_SLOT_FLAGS,
+	       .flags = KCOH_SLOT_LOG_DIRTY);
+	assert_string_equal(RUN(0, 10, "module", "swap"),
+			    "kcoh: VM web-1 is in a dirty epoch: let its migration end first, or "
+			    "insist with --force\n");
+	assert_non_null(strstr(RUN(0, 2, "module", "release"), "VM 3 (web-1) is in a dirty epoch"));
+	assert_non_null(strstr(RUN(0, 0, "module", "release", "--force"), "kcohd has let go"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ps_in_a_pipe),           TEST(ps_is_wide_if_asked), TEST(ps_on_a_terminal),
 		TEST(trace_filters),          TEST(trace_lines),         TEST(trace_is_interrupted),
 		TEST(trace_loses_its_reader), TEST(wrong_use),           TEST(checks),
+		TEST(no_swap_in_an_epoch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,58 +1,200 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * module.c - kcoh module release: kcohd lets go of the kernel module, so that it can be unloaded.
+ * module.c - kcoh module release, kcoh module swap: the kernel module goes, or makes room for another build.
  *
  * The kernel refuses to unload a module while a BPF program sits on one of its tracepoints. kcohd takes its programs off
  * for 30 s, goes on as on a host without the module, and picks the module up again when it is (still, or again) there.
+ *
+ *   # kcoh module swap
+ *   the kcoh module was swapped: for 61 ms there was none
+ *
+ * While there is no module nothing is cleaned, so neither is done while a VM is in a dirty epoch. Where no kcohd answers the
+ * module is asked: in an epoch it has trapped the VM's vCPUs.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "host/facts.h"
+#include "host/swap.h"
 #include "kcoh/client.h"
 
-static error_t on_option(int key, char *arg, struct argp_state *state)
-{
-	struct common_options *options = state->input;
+struct module_options {
+	struct common_options common;
+	bool force;
+	int (*run)(const struct module_options *options);
+};
 
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = options;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (strcmp(arg, "release") || state->arg_num)
-			usage_error(state, "'%s' is not known here: there is only 'release'", arg);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		usage_error(state, "what about the module? there is 'release'");
+/* The name of a VM that is in a dirty epoch, by what kcohd answered; NULL: none is. */
+static const char *migrating(const json_t *vms)
+{
+	const json_t *vm;
+	size_t i;
+
+	json_array_foreach(json_object_get(vms, "vms"), i, vm)
+	{
+		if (json_is_object(json_object_get(vm, "epoch")))
+			return json_string_value(json_object_get(vm, "name"));
 	}
-	return ARGP_ERR_UNKNOWN;
+	return NULL;
 }
 
-int cmd_module(int argc, char **argv)
+/* STATUS_OK, or a sentence and STATUS_WAIT: try again later. */
+static int wait_for_epochs(const struct module_options *options, const json_t *vms)
 {
-	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		NULL,
-		on_option,
-		"release",
-		"Makes a running kcohd let go of the kernel module, so that 'rmmod kcoh' works.\v"
-		"It stays off the module for 30 seconds; until the module is back, windows are not "
-		"seen "
-		"reliably and verdicts say so. Needs root. Exit status: 0, or 2 and one sentence.",
-		children,
-		NULL,
-		NULL
-	};
-	struct common_options options = { 0 };
-	json_t *json = NULL;
-	int status;
+	const char *name = migrating(vms);
+	struct kcoh_stats stats = { 0 };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	status = client_ask(&options, "POST", "/v1/module/release", &json);
+	if (options->force)
+		return STATUS_OK;
+	if (name)
+		complain("VM %s is in a dirty epoch: let its migration end first, or insist with "
+			 "--force",
+			 name);
+	else if (!vms && kcoh_host_stats(KCOH_DEV, &stats) == 0 && stats.vcpus_armed)
+		complain("the module has trapped %" PRIu64 " vCPUs, so a VM is in a dirty epoch: "
+			 "let its migration end first, or insist with --force",
+			 (uint64_t)stats.vcpus_armed);
+	else
+		return STATUS_OK;
+	return STATUS_WAIT;
+}
+
+static int release_ask(const struct module_options *options, json_t **ret_json)
+{
+	return client_ask(&options->common, "POST",
+			  options->force ? "/v1/module/release?force=1" : "/v1/module/release",
+			  ret_json);
+}
+
+static int release(const struct module_options *options)
+{
+	json_t *json = NULL;
+	int status = release_ask(options, &json);
+
 	if (status == STATUS_OK)
 		printf("kcohd has let go of the module for %" JSON_INTEGER_FORMAT
 		       " s: unload it now with rmmod kcoh\n",
 		       json_integer_value(json_object_get(json, "released_ns")) / 1000000000);
 	json_decref(json);
 	return status;
+}
+
+/* What began while there was no module. */
+static void look_back(const struct module_options *options)
+{
+	json_t *vms = client_try(&options->common, "/v1/vms");
+	const char *name = migrating(vms);
+
+	if (name)
+		complain("VM %s is in a dirty epoch: if that began while there was no module, "
+			 "cancel its migration and start it again",
+			 name);
+	json_decref(vms);
+}
+
+static int swap_now(const struct module_options *options)
+{
+	struct kcoh_hello hello;
+	char sentence[256];
+	uint64_t ns;
+
+	if (kcoh_host_swap("", &ns, sentence, sizeof(sentence)) < 0)
+		return complain("%s", sentence);
+	printf("the kcoh module was swapped: for %" PRIu64 " ms there was none\n", ns / 1000000);
+	look_back(options);
+	if (kcoh_host_hello(KCOH_DEV, &hello, sentence, sizeof(sentence)) < 0)
+		return complain("%s", sentence);
+	return STATUS_OK;
+}
+
+/* kcohd may use the module or not; what stands in the way it says itself. */
+static int let_go(const struct module_options *options)
+{
+	json_t *host = client_try(&options->common, "/v1/host"), *vms, *json = NULL;
+	int status = STATUS_OK;
+
+	if (json_is_true(json_object_get(json_object_get(host, "module"), "watched")))
+		status = release_ask(options, &json);
+	json_decref(host);
+	json_decref(json);
+	if (status == STATUS_OK || options->force)
+		return status;
+	vms = client_try(&options->common, "/v1/vms");
+	status = migrating(vms) ? STATUS_WAIT : status;
+	json_decref(vms);
+	return status;
+}
+
+static int swap(const struct module_options *options)
+{
+	json_t *vms;
+	int status;
+
+	if (geteuid() != 0)
+		return complain("only root may swap the module");
+	vms = client_try(&options->common, "/v1/vms");
+	status = wait_for_epochs(options, vms);
+	json_decref(vms);
+	if (status == STATUS_OK)
+		status = let_go(options);
+	return status == STATUS_OK ? swap_now(options) : status;
+}
+
+static error_t on_option(int key, char *arg, struct argp_state *state)
+{
+	struct module_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &options->common;
+		return 0;
+	case 'f':
+		options->force = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		options->run = !strcmp(arg, "release") ? release :
+			       !strcmp(arg, "swap")    ? swap :
+							 NULL;
+		if (!options->run || state->arg_num)
+			usage_error(state, "'%s' is not known here: there are release and swap",
+				    arg);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		usage_error(state, "what about the module? there are release and swap");
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp_option argp_options[] = {
+	{ "force", 'f', NULL, 0,
+	  "Also while a VM is in a dirty epoch: what it sends then is not cleaned", 0 },
+	{ 0 },
+};
+
+int cmd_module(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = {
+		argp_options,
+		on_option,
+		"release\nswap",
+		"release makes a running kcohd let go of the kernel module, so that 'rmmod kcoh' "
+		"works. "
+		"swap puts the installed build of the module in the place of the loaded one.\v"
+		"After release kcohd stays off the module for 30 seconds, or until there is "
+		"another; "
+		"until then windows are not seen reliably and verdicts say so. Neither is done "
+		"while a VM is in a dirty epoch. Needs root. Exit status: 0, 10 not now (swap), or "
+		"2 "
+		"and one sentence.",
+		children,
+		NULL,
+		NULL
+	};
+	struct module_options options = { 0 };
+
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	return options.run(&options);
 }

@@ -6,6 +6,7 @@
 #define KCOHD_DAEMON_H
 
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "config/config.h"
@@ -31,6 +32,7 @@ struct module {
 	uint32_t hardware; /* KCOH_HOST_* of the machine, which outlive the module */
 	struct kcoh_hello hello;
 	uint64_t released_until_ns; /* somebody wants to unload it: hands off until then */
+	struct stat released; /* its device then: another one is another module's */
 	char told[256]; /* the last complaint, which is not repeated */
 };
 

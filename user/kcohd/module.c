@@ -8,7 +8,8 @@
  *
  * As long as our BPF programs sit on its tracepoints the kernel refuses to unload the module. `kcoh module release`
  * takes them off for 30 s; that is time for an rmmod, and if nobody used it they are put back. The core is told at once
- * that nothing is trapped that we could see, so verdicts of that time are those of a host without the module.
+ * that nothing is trapped that we could see, so verdicts of that time are those of a host without the module. A module that
+ * comes meanwhile is not the one that was let go, and is picked up within a second: its device node is another.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -91,9 +92,20 @@ static uint32_t features_of(const struct kcoh_hello *hello)
 	return features;
 }
 
+/* Unloaded and loaded again between two looks: devtmpfs made the node anew. */
+static bool is_another(const struct stat *released)
+{
+	struct stat now;
+
+	return stat(KCOH_DEV, &now) == 0 &&
+	       (now.st_ino != released->st_ino || now.st_ctim.tv_sec != released->st_ctim.tv_sec ||
+		now.st_ctim.tv_nsec != released->st_ctim.tv_nsec);
+}
+
 static bool is_released(struct module *module, int hello_err)
 {
-	if (hello_err == -ENOENT || now_ns() >= module->released_until_ns)
+	if (hello_err == -ENOENT || now_ns() >= module->released_until_ns ||
+	    is_another(&module->released))
 		module->released_until_ns = 0;
 	return module->released_until_ns;
 }
@@ -152,6 +164,8 @@ int module_release(struct daemon *daemon, uint64_t *ret_ns, char *err, size_t er
 		return -ENOENT;
 	}
 	detach(daemon);
+	if (stat(KCOH_DEV, &daemon->module.released) < 0)
+		daemon->module.released = (struct stat){ 0 };
 	daemon->module.released_until_ns = now_ns() + RELEASE_NS;
 	host_push(daemon, features_alone(daemon));
 	say(LOG_WARNING, "let go of the kcoh module for %llu s: it can be unloaded now",

@@ -317,10 +317,22 @@ static bool asker_is_root(struct MHD_Connection *connection)
 	       who.uid == 0;
 }
 
+static int stop_at_epoch(const struct kcoh_vm_view *view, void *ctx)
+{
+	uint32_t *ret_id = ctx;
+
+	*ret_id = view->id;
+	return view->in_epoch;
+}
+
+/* What a harvest takes while the module is away is not cleaned: never in an epoch, unless somebody insists. */
 static enum MHD_Result post_release(struct kcoh_serve *serve, struct MHD_Connection *connection,
 				    const char *rest)
 {
 	const struct kcoh_serve_config *config = &serve->config;
+	const char *force = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "force");
+	const struct kcoh_roster_vm *vm;
+	uint32_t id;
 	char sentence[256] = "this kcohd has nothing to do with the module";
 	uint64_t ns = 0;
 	int err;
@@ -328,6 +340,16 @@ static enum MHD_Result post_release(struct kcoh_serve *serve, struct MHD_Connect
 	(void)rest;
 	if (!asker_is_root(connection))
 		return answer_error(connection, MHD_HTTP_FORBIDDEN, "only root may do that");
+	if (force && strcmp(force, "1"))
+		return answer_error(connection, MHD_HTTP_BAD_REQUEST,
+				    "force=%s makes no sense: force=1 insists", force);
+	if (!force && kcoh_core_each_vm(config->core, stop_at_epoch, &id)) {
+		vm = kcoh_roster_find(config->roster, id);
+		return answer_error(connection, MHD_HTTP_CONFLICT,
+				    "VM %u (%s) is in a dirty epoch: let its migration end first, "
+				    "or insist with --force",
+				    id, vm ? vm->ident->name : "?");
+	}
 	err = config->module_release ?
 		      config->module_release(config->ctx, &ns, sentence, sizeof(sentence)) :
 		      -ENOENT;

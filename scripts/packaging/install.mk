@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make install: where everything lies on a host. Read by the top Makefile.
+#
+#   make install DESTDIR=/tmp/root PREFIX=/usr VARIANT=arm64
+#
+# VARIANT picks the programs (native, arm64). What a program looks for has a fixed place whatever PREFIX is: the BPF objects
+# (/usr/lib/kcoh/bpf; the configuration may name another), the socket (/run/kcoh) and the configuration (/etc/kcoh). So units,
+# group, directories and parameters lie where the system looks for them, too.
+
+PREFIX ?= /usr
+VARIANT ?= native
+PACKAGING := scripts/packaging
+INSTALL := install -D -m 644
+INSTALL_PROGRAM := install -D -m 755
+
+KCOH_VERSION := $(shell sed -n 's/^\#define KCOH_VERSION "\(.*\)"/\1/p' user/serve/version.h)
+DKMS_SRC := $(DESTDIR)/usr/src/kcoh-$(KCOH_VERSION)
+
+## install   programs, BPF objects, manual, units and all else of a host into DESTDIR, for VARIANT (native, arm64)
+install: $(VARIANT) bpf
+	@$(INSTALL_PROGRAM) build/$(VARIANT)/bin/kcoh $(DESTDIR)$(PREFIX)/bin/kcoh
+	@$(INSTALL_PROGRAM) build/$(VARIANT)/bin/kcohd $(DESTDIR)$(PREFIX)/sbin/kcohd
+	@for object in $(BPF_OBJ); do $(INSTALL) $$object $(DESTDIR)/usr/lib/kcoh/bpf/$${object##*/} || exit; done
+	@[ -e $(DESTDIR)/etc/kcoh/kcoh.conf ] || $(INSTALL) docs/kcoh.conf.example $(DESTDIR)/etc/kcoh/kcoh.conf
+	@for unit in kcohd.service kcohd.socket kcoh-module-swap.service; do \
+		$(INSTALL) $(PACKAGING)/system/$$unit $(DESTDIR)/lib/systemd/system/$$unit || exit; done
+	@sed -i -e 's|/usr/sbin/kcohd|$(PREFIX)/sbin/kcohd|' -e 's|/usr/bin/kcoh|$(PREFIX)/bin/kcoh|' \
+		$(DESTDIR)/lib/systemd/system/kcoh*.service
+	@$(INSTALL) $(PACKAGING)/system/sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/kcoh.conf
+	@$(INSTALL) $(PACKAGING)/system/tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/kcoh.conf
+	@for file in dashboards/*; do $(INSTALL) $$file $(DESTDIR)$(PREFIX)/share/kcoh/$$file || exit; done
+	@$(INSTALL) docs/events.schema.json $(DESTDIR)$(PREFIX)/share/kcoh/events.schema.json
+
+## install-module   the module's source for DKMS, its parameters and its load at boot into DESTDIR
+install-module:
+	@for file in $$(cd kmod && find . -name '*.[ch]' -o -name Kbuild); do \
+		$(INSTALL) kmod/$$file $(DKMS_SRC)/kmod/$$file || exit; done
+	@for file in include/kcoh/*.h; do $(INSTALL) $$file $(DKMS_SRC)/$$file || exit; done
+	@sed 's/@VERSION@/$(KCOH_VERSION)/g' $(PACKAGING)/dkms.conf >$(DKMS_SRC)/dkms.conf
+	@[ -e $(DESTDIR)/etc/modprobe.d/kcoh.conf ] || \
+		$(INSTALL) $(PACKAGING)/system/modprobe.conf $(DESTDIR)/etc/modprobe.d/kcoh.conf
+	@$(INSTALL) $(PACKAGING)/system/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/kcoh.conf
+
+.PHONY: install install-module

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * swap.c - another build of the module in the place of the one that is loaded.
+ *
+ * What can be known beforehand is asked beforehand, so that a swap which cannot succeed leaves the loaded module where it
+ * is: is there one to load for this kernel at all? (DKMS builds none for kernels that kcoh does not know.) Between rmmod and
+ * modprobe nothing is cleaned: whoever calls this has seen to it that no VM is in a dirty epoch.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/clock.h"
+#include "host/swap.h"
+
+extern char **environ;
+
+/* True if the program ended well. What it prints on standard output nobody wants. */
+static bool run(const char *const *argv)
+{
+	posix_spawn_file_actions_t actions;
+	int status = -1;
+	pid_t pid;
+
+	if (posix_spawn_file_actions_init(&actions))
+		return false;
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ) == 0) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return status == 0;
+}
+
+static bool is_loaded(const char *root)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/sys/module/kcoh/initstate", root);
+	return access(path, F_OK) == 0;
+}
+
+int kcoh_host_swap(const char *root, uint64_t *ret_ns, char *err, size_t err_len)
+{
+	struct utsname uts = { 0 };
+	uint64_t start;
+
+	uname(&uts);
+	if (!is_loaded(root)) {
+		snprintf(err, err_len, "the kcoh module is not loaded");
+		return -ENOENT;
+	}
+	if (!run((const char *const[]){ "modinfo", "-n", "kcoh", NULL })) {
+		snprintf(err, err_len,
+			 "there is no kcoh module for kernel %s to load, so the loaded one stays: "
+			 "see dkms status kcoh",
+			 uts.release);
+		return -ENOPKG;
+	}
+	start = kcoh_clock_ns(CLOCK_MONOTONIC);
+	if (!run((const char *const[]){ "rmmod", "kcoh", NULL })) {
+		snprintf(err, err_len,
+			 "the kcoh module cannot be removed, so it stays: something uses it");
+		return -EBUSY;
+	}
+	if (!run((const char *const[]){ "modprobe", "kcoh", NULL })) {
+		snprintf(err, err_len,
+			 "the kcoh module was removed and the installed one cannot be loaded: "
+			 "nothing is cleaned now; see dmesg, then: modprobe kcoh");
+		return -ENOTRECOVERABLE;
+	}
+	*ret_ns = kcoh_clock_ns(CLOCK_MONOTONIC) - start;
+	return 0;
+}
