@@ -17,8 +17,30 @@ INSTALL_PROGRAM := install -D -m 755
 KCOH_VERSION := $(shell sed -n 's/^\#define KCOH_VERSION "\(.*\)"/\1/p' user/serve/version.h)
 DKMS_SRC := $(DESTDIR)/usr/src/kcoh-$(KCOH_VERSION)
 
+# --- manual and completions, made from what the programs say of themselves (scripts/manual) ---
+
+MANUAL := $(patsubst docs/man/%.scd,build/man/%,$(wildcard docs/man/*.scd))
+COMPLETIONS := build/completion/bash build/completion/zsh
+MANUAL_FROM := scripts/manual user/serve/version.h $(PROGRAMS:%=build/native/bin/%)
+
+build/man/%: docs/man/%.scd docs/events.md docs/kcoh.conf.example $(MANUAL_FROM)
+	$(call say,MAN,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/manual page $< >$@.scd
+	$(Q)scdoc <$@.scd >$@
+
+$(COMPLETIONS): build/completion/%: $(MANUAL_FROM)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)scripts/manual completion $* >$@
+
+## manual    manual pages and completions for bash and zsh, in build/man and build/completion
+manual: $(MANUAL) $(COMPLETIONS)
+
+# --- places ---
+
 ## install   programs, BPF objects, manual, units and all else of a host into DESTDIR, for VARIANT (native, arm64)
-install: $(VARIANT) bpf
+install: $(VARIANT) bpf manual
 	@$(INSTALL_PROGRAM) build/$(VARIANT)/bin/kcoh $(DESTDIR)$(PREFIX)/bin/kcoh
 	@$(INSTALL_PROGRAM) build/$(VARIANT)/bin/kcohd $(DESTDIR)$(PREFIX)/sbin/kcohd
 	@for object in $(BPF_OBJ); do $(INSTALL) $$object $(DESTDIR)/usr/lib/kcoh/bpf/$${object##*/} || exit; done
@@ -30,6 +52,11 @@ install: $(VARIANT) bpf
 	@$(INSTALL) $(PACKAGING)/system/sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/kcoh.conf
 	@$(INSTALL) $(PACKAGING)/system/tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/kcoh.conf
 	@for file in dashboards/*; do $(INSTALL) $$file $(DESTDIR)$(PREFIX)/share/kcoh/$$file || exit; done
+	@for page in $(MANUAL); do \
+		$(INSTALL) $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
+	@$(INSTALL) build/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kcoh
+	@ln -sf kcoh $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kcohd
+	@$(INSTALL) build/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_kcoh
 	@$(INSTALL) docs/events.schema.json $(DESTDIR)$(PREFIX)/share/kcoh/events.schema.json
 
 ## install-module   the module's source for DKMS, its parameters and its load at boot into DESTDIR
@@ -42,4 +69,4 @@ install-module:
 		$(INSTALL) $(PACKAGING)/system/modprobe.conf $(DESTDIR)/etc/modprobe.d/kcoh.conf
 	@$(INSTALL) $(PACKAGING)/system/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/kcoh.conf
 
-.PHONY: install install-module
+.PHONY: manual install install-module
