@@ -337,6 +337,10 @@ enum kcoh_guard {
 	KCOH_GUARD_ENFORCE = 1,
 };
 
+/* struct kcoh_ev_policy.tolerate: what alone is no reason to veto */
+#define KCOH_TOLERATE_NO_MODULE (1u << 0) /* that windows cannot be seen reliably */
+#define KCOH_TOLERATE_BLIND (1u << 1) /* that one may have been missed; not pKVM */
+
 struct kcoh_ev_policy {
 	struct kcoh_ev_hdr hdr;
 	__u32 strategy; /* enum kcoh_strategy */
@@ -345,6 +349,8 @@ struct kcoh_ev_policy {
 	__u32 arm_deadline_ms; /* how long vCPUs may take to arm before the VM is blind */
 	__u32 defer_ms; /* DEFER: how long a migration waits for vCPUs to be cached again */
 	__u32 hold_ms; /* HOLD: how long a vCPU is held at most */
+	__u32 tolerate; /* KCOH_TOLERATE_* */
+	__u32 pad;
 };
 
 enum kcoh_phase {

@@ -41,7 +41,8 @@ static void push_policy(struct world *world, const struct vm *vm)
 					 .can_cancel = vm && vm->qmp,
 					 .arm_deadline_ms = world->arm_deadline_ms,
 					 .defer_ms = DEFER_MS,
-					 .hold_ms = HOLD_MS } };
+					 .hold_ms = HOLD_MS,
+					 .tolerate = vm ? vm->tolerate : 0 } };
 
 	ev.hdr.vm = vm ? vm->id : 0;
 	push_own(world, &ev);

@@ -12,6 +12,7 @@
  *    veto, wait                    nothing; but under `enforce`, with a way to cancel that works, a vetoed migration does
  *                                  not complete at all
  *    any, under `observe`          nothing
+ *    what the policy tolerates     nothing
  *
  *    Records take time. A window whose record was on its way at the completion must have become a veto by the time that all is
  *    told. A daemon that was down then promised nothing; one that was started in mid-epoch knows that it is late.
@@ -474,7 +475,8 @@ static bool is_live(const struct world *world, const struct account *account, ui
 		return has_state(account, KCOH_UNKNOWN) || world->oracle->losses;
 	case KCOH_RSN_MMU_OFF_EARLIER:
 	case KCOH_RSN_RETRY:
-		return (account->epoch && account->earlier) || !account->synced;
+		/* after a loss a vCPU that no scan read is unknown, which is a window */
+		return (account->epoch && (account->earlier || account->lost)) || !account->synced;
 	case KCOH_RSN_EVENTS_LOST:
 		return account->lost;
 	case KCOH_RSN_WATCHED_LATE:
@@ -600,6 +602,22 @@ static void check_enforced(struct world *world, const struct vm *vm, const struc
 			 (uint64_t)((world->now_ns - since_ns) / MS));
 }
 
+/* Its owner was told what stands against it, and had said that he takes that. */
+static bool is_tolerated(const struct vm *vm, uint32_t reason)
+{
+	switch (reason) {
+	case KCOH_RSN_NO_MODULE:
+		return vm->tolerate & KCOH_TOLERATE_NO_MODULE;
+	case KCOH_RSN_EVENTS_LOST:
+	case KCOH_RSN_WATCHED_LATE:
+	case KCOH_RSN_ARM_TIMEOUT:
+		return vm->tolerate & KCOH_TOLERATE_BLIND;
+	case KCOH_RSN_NOT_YET_CLEANING: /* the veto that is due may be one of those above */
+		return vm->tolerate;
+	}
+	return false;
+}
+
 static void page_stale(struct world *world, const struct vm *vm, struct account *account,
 		       const struct slot *slot, const struct page *page)
 {
@@ -615,7 +633,7 @@ static void page_stale(struct world *world, const struct vm *vm, struct account 
 		return;
 	if (reason != KCOH_RSN_NOT_YET_CLEANING && module_is_news(world))
 		return;
-	if (reason == KCOH_RSN_TAINTED_ONLY && page->nc)
+	if ((reason == KCOH_RSN_TAINTED_ONLY && page->nc) || is_tolerated(vm, reason))
 		return;
 	if (page->unclean) { /* its record is on its way */
 		account->stale = true;

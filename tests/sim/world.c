@@ -84,6 +84,7 @@ static void vm_make(struct world *world, struct vm *vm)
 	vm->asks_first = draw(tape, 2);
 	vm->guard = draw(tape, 3) ? KCOH_GUARD_ENFORCE : KCOH_GUARD_WARN;
 	vm->strategy = draw_strategy(tape);
+	vm->tolerate = chance(tape, 8) ? draw(tape, 4) : 0;
 	vm->module.strategy = -1;
 	slots_make(world, vm);
 	say(world, "vm %u is made: %u vCPUs, strategy %u, guard %u%s%s%s", vm->id, vm->vcpus,
@@ -147,6 +148,7 @@ static void world_make(struct world *world)
 static void policy_moves(struct world *world, struct vm *vm)
 {
 	vm->strategy = draw_strategy(world->tape);
+	vm->tolerate = chance(world->tape, 8) ? draw(world->tape, 4) : 0;
 	vm->guard = draw(world->tape, 3) ? KCOH_GUARD_ENFORCE : KCOH_GUARD_WARN;
 	say(world, "vm %u has another policy: strategy %u, guard %u", vm->id, vm->strategy,
 	    vm->guard);

@@ -147,7 +147,7 @@ struct vm {
 	bool asks_first; /* who migrates it asks for the verdict first, and obeys */
 	bool pre_switchover; /* pause-before-switchover: it waits for CONTINUE */
 	uint8_t phase;
-	uint32_t strategy, guard;
+	uint32_t strategy, guard, tolerate;
 	uint32_t next_write;
 	uint64_t epoch_ns; /* since when most of its RAM is logged; 0: it is not */
 	struct vcpu vcpu[MAX_VCPUS];

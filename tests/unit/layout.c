@@ -172,7 +172,7 @@ FIELD(kcoh_ev_host, hdr, 0, 24);
 FIELD(kcoh_ev_host, features, 24, 4);
 FIELD(kcoh_ev_host, page_size, 28, 4);
 
-SIZE(kcoh_ev_policy, 48);
+SIZE(kcoh_ev_policy, 56);
 FIELD(kcoh_ev_policy, hdr, 0, 24);
 FIELD(kcoh_ev_policy, strategy, 24, 4);
 FIELD(kcoh_ev_policy, guard, 28, 4);
@@ -180,6 +180,8 @@ FIELD(kcoh_ev_policy, can_cancel, 32, 4);
 FIELD(kcoh_ev_policy, arm_deadline_ms, 36, 4);
 FIELD(kcoh_ev_policy, defer_ms, 40, 4);
 FIELD(kcoh_ev_policy, hold_ms, 44, 4);
+FIELD(kcoh_ev_policy, tolerate, 48, 4);
+FIELD(kcoh_ev_policy, pad, 52, 4);
 
 SIZE(kcoh_ev_phase, 32);
 FIELD(kcoh_ev_phase, hdr, 0, 24);

@@ -100,6 +100,16 @@ static inline json_t *host(void *ctx)
 	return json_pack("{s:s}", "kernel", "6.1");
 }
 
+static inline json_t *policy(void *ctx, const struct kcoh_ident *ident)
+{
+	(void)ctx;
+	return json_pack("{s:i, s:[{s:s, s:s, s:s, s:i, s:s}, {s:s, s:s, s:n, s:i, s:n}], s:{s:s}}",
+			 "id", (int)ident->id, "settings", "key", "strategy", "value", "veto",
+			 "file", "/etc/kcoh/kcoh.conf", "line", 7, "section", "vm web-*", "key",
+			 "guard", "value", "warn", "file", "line", 0, "section", "config", "error",
+			 "/etc/kcoh/kcoh.conf:9: no");
+}
+
 static inline int release(void *ctx, uint64_t *ret_ns, char *err, size_t err_len)
 {
 	struct bench *bench = ctx;
@@ -159,6 +169,7 @@ static inline void server_start(struct bench *bench)
 		.times = times,
 		.devices = devices,
 		.host = host,
+		.policy = policy,
 		.history = bench->history,
 		.module_release = release,
 		.ctx = bench,

@@ -244,6 +244,16 @@ static void all_vms(void **state)
 	json_decref(json);
 }
 
+static void policy_of_a_vm(void **state)
+{
+	struct bench *bench = *state;
+	json_t *json = ask(bench, "/v1/vms/" UUID "/policy", 200);
+
+	assert_int_equal(json_integer_value(json_object_get(json, "id")), 3);
+	json_decref(json);
+	json_decref(ask(bench, "/v1/vms/nosuch/policy", 404));
+}
+
 static void verdicts(void **state)
 {
 	static const char *const selectors[] = { "3", "web-1", UUID, "pid:300", "pid%3A300" };
@@ -500,6 +510,7 @@ int main(void)
 		TEST(history),
 		TEST(tcp_only_reads),
 		TEST(tcp_addresses),
+		TEST(policy_of_a_vm),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

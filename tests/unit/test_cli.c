@@ -318,6 +318,13 @@ static void wrong_use(void **state)
 		{ { "trace", "web-1" }, "'web-1' is too much" },
 		{ { "ps", "x" }, "'x' is too much" },
 		{ { "check" }, "which VM?" },
+		{ { "policy" }, "what about the policy?" },
+		{ { "policy", "show" }, "'show' is not known here" },
+		{ { "policy", "explain" }, "which VM?" },
+		{ { "policy", "explain", "x" }, "'x' is too much" },
+		{ { "policy", "check", "a", "b" }, "'b' is too much" },
+		{ { "policy", "check", "--vm", "3" }, "--vm and --json belong to 'explain'" },
+		{ { "policy", "explain", "--vm", "nosuch" }, "no VM matches 'nosuch'" },
 		{ { "doctor", "x" }, "'x' is too much" },
 		{ { "module" }, "there are release and swap" },
 		{ { "module", "load" }, "'load' is not known here" },
@@ -358,12 +365,44 @@ static void no_swap_in_an_epoch(void **state)
 	assert_non_null(strstr(RUN(0, 0, "module", "release", "--force"), "kcohd has let go"));
 }
 
+static void policies(void **state)
+{
+	static const char text[] =
+		"SETTING            VALUE          FROM\n"
+		"strategy           veto           [vm web-*]  /etc/kcoh/kcoh.conf:7\n"
+		"guard              warn           built in\n"
+		"\nnot read, because there is a mistake: /etc/kcoh/kcoh.conf:9: no\n";
+	struct bench *bench = *state;
+	char path[] = "/tmp/kcoh-test-XXXXXX", right[64];
+	int fd = mkstemp(path);
+
+	assert_string_equal(RUN(0, 0, "policy", "explain", "--vm", "web-1"), text);
+	assert_non_null(
+		strstr(RUN(0, 0, "policy", "explain", "--vm", "3", "--json"), "\"line\":7"));
+	assert_int_equal(write(fd, "[defaults]\n", 11), 11);
+	snprintf(right, sizeof(right), "%s: right\n", path);
+	assert_string_equal(RUN(0, 0, "policy", "check", path), right);
+	assert_int_equal(write(fd, "gard = warn\n", 12), 12);
+	assert_non_null(
+		strstr(RUN(0, 2, "policy", "check", path), ":2: unknown key 'gard' in [def"));
+	close(fd);
+	unlink(path);
+	assert_non_null(strstr(RUN(0, 2, "policy", "check", path), "No such file"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(ps_in_a_pipe),           TEST(ps_is_wide_if_asked), TEST(ps_on_a_terminal),
-		TEST(trace_filters),          TEST(trace_lines),         TEST(trace_is_interrupted),
-		TEST(trace_loses_its_reader), TEST(wrong_use),           TEST(checks),
+		TEST(ps_in_a_pipe),
+		TEST(ps_is_wide_if_asked),
+		TEST(ps_on_a_terminal),
+		TEST(trace_filters),
+		TEST(trace_lines),
+		TEST(trace_is_interrupted),
+		TEST(trace_loses_its_reader),
+		TEST(wrong_use),
+		TEST(checks),
+		TEST(policies),
 		TEST(no_swap_in_an_epoch),
 	};
 

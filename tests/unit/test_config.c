@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "config/config.h"
@@ -51,7 +52,7 @@ static void built_in(void **state)
 
 	(void)state;
 	assert_int_equal(kcoh_config_new(&config), 0);
-	policy = kcoh_config_policy(config, "web-1");
+	policy = kcoh_config_policy(config, "web-1", NULL);
 	assert_string_equal(kcoh_config_socket(config), KCOH_SOCKET);
 	assert_null(kcoh_config_listen(config));
 	assert_string_equal(kcoh_config_history(config), "/var/lib/kcoh/history.db");
@@ -86,7 +87,7 @@ static void all_keys(void **state)
 					       "  hold_deadline_ms = 8\n"
 					       "[vm web-*]\n"
 					       "qmp = /run/qemu/%n.qmp\n");
-	struct kcoh_policy policy = kcoh_config_policy(config, "web-1");
+	struct kcoh_policy policy = kcoh_config_policy(config, "web-1", NULL);
 
 	(void)state;
 	assert_string_equal(kcoh_config_socket(config), "/run/x/y.sock");
@@ -103,7 +104,7 @@ static void all_keys(void **state)
 	assert_int_equal(policy.defer_deadline_ms, 9);
 	assert_int_equal(policy.hold_deadline_ms, 8);
 	assert_string_equal(policy.qmp, "/run/qemu/%n.qmp");
-	assert_null(kcoh_config_policy(config, "db-1").qmp);
+	assert_null(kcoh_config_policy(config, "db-1", NULL).qmp);
 	assert_null(kcoh_config_defaults(config).qmp);
 	kcoh_config_free(config);
 }
@@ -119,13 +120,11 @@ static void first_match(void **state)
 					       "arm_deadline_ms = 5\n"
 					       "[vm db-[0-9]]\n"
 					       "arm_deadline_ms = 6 ; not ]\n"
-					       "[vm web-1]\n"
-					       "strategy = observe\n"
 					       "[defaults]\n"
 					       "guard = enforce\n"
 					       "arm_deadline_ms = 7\n");
-	struct kcoh_policy one = kcoh_config_policy(config, "web-1");
-	struct kcoh_policy two = kcoh_config_policy(config, "web-2");
+	struct kcoh_policy one = kcoh_config_policy(config, "web-1", NULL);
+	struct kcoh_policy two = kcoh_config_policy(config, "web-2", NULL);
 
 	(void)state;
 	assert_int_equal(one.guard, KCOH_GUARD_ENFORCE);
@@ -134,8 +133,8 @@ static void first_match(void **state)
 	assert_int_equal(two.guard, KCOH_GUARD_WARN);
 	assert_int_equal(two.strategy, KCOH_STRATEGY_OBSERVE);
 	assert_int_equal(two.arm_deadline_ms, 5);
-	assert_int_equal(kcoh_config_policy(config, "db-7").arm_deadline_ms, 6);
-	assert_int_equal(kcoh_config_policy(config, "db-x").arm_deadline_ms, 7);
+	assert_int_equal(kcoh_config_policy(config, "db-7", NULL).arm_deadline_ms, 6);
+	assert_int_equal(kcoh_config_policy(config, "db-x", NULL).arm_deadline_ms, 7);
 	kcoh_config_free(config);
 }
 
@@ -149,9 +148,10 @@ static const struct {
 	  ":2: unknown key 'sockte' in [kcohd]; known are socket, "
 	  "listen, bpf_dir, history, history_days, history_mb, exit_vcpus, exit_times" },
 	{ "[defaults]\nqmp = /x\n",
-	  ":2: unknown key 'qmp' in [defaults]; known are strategy, guard, arm_deadline_ms" },
-	{ "\n\n[vmm a]\n",
-	  ":3: unknown section [vmm a]; known are [kcohd], [defaults] and [vm NAME]" },
+	  ":2: unknown key 'qmp' in [defaults]; known are strategy, guard, cancel, "
+	  "without_module, when_blind, arm_deadline_ms, defer_deadline_ms, hold_deadline_ms" },
+	{ "\n\n[vmm a]\n", ":3: unknown section [vmm a]; known are [kcohd], [defaults], [vm NAME] "
+			   "and [vm uuid:UUID]" },
 	{ "[vm]\n", ":1: [vm] needs the name of a VM, or a pattern: [vm web-*]" },
 	{ "[vm  ]\n", ":1: [vm] needs the name" },
 	{ "guard = warn\n", ":1: 'guard' stands before any section; begin with [kcohd]" },
@@ -187,6 +187,18 @@ static const struct {
 	{ "[kcohd]\nexit_times = on\n", ":2: exit_times must be yes or no, not 'on'" },
 	{ "[vm a]\nqmp = /run/%x.sock\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },
 	{ "[vm a]\nqmp = /run/%\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },
+	{ "[defaults]\ncancel = 1\n", ":2: cancel '1' is not known; choose yes or no" },
+	{ "[defaults]\nwithout_module = clean\n", "choose veto or allow" },
+	{ "[vm a]\nwhen_blind = warn\n", ":2: when_blind 'warn' is not known" },
+	/* twice */
+	{ "[defaults]\nguard = warn\n\nguard = enforce\n",
+	  ":4: 'guard' stands in [defaults] already, in line 2: keep one" },
+	{ "[kcohd]\nsocket = /a\nsocket = /a\n", ":3: 'socket' stands in [kcohd] already" },
+	{ "[vm a]\nqmp = /a\nqmp = /b\n", ":3: 'qmp' stands in [vm a] already, in line 2" },
+	{ "[kcohd]\n[defaults]\n[kcohd]\n", ":3: [kcohd] stands in line 1 already" },
+	{ "[defaults]\n[vm a]\n[defaults]\n", ":3: [defaults] stands in line 1 already" },
+	{ "[vm a]\n[vm b]\n[vm  a ]\n", ":3: [vm a] stands in line 1 already: put its keys there" },
+	{ "[vm uuid:7]\n", ":1: [vm uuid:7] needs a UUID like d7ecdb33-" },
 	{ "[vm a]\nguard\n", ":2: neither a [section], nor key = value, nor a ; comment" },
 	{ "[vm a\nguard = warn\n", ":1: neither a [section]" },
 	{ "[kcohd]\n; fine\n" LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG LONG
@@ -277,6 +289,128 @@ static void qmp_paths(void **state)
 	assert_int_equal(kcoh_config_qmp_path("/%n", "abc", "", 1, path, 4), -ENAMETOOLONG);
 }
 
+/* Writes a file of that name below `dir`, which stays until remove_all(). */
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void remove_all(const char *dir)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
+	assert_int_equal(system(command), 0);
+}
+
+#define UUID "d7ecdb33-5b3a-4d4b-8d3c-0d6c9cdbd1b5"
+
+static void explained(void *ctx, const struct kcoh_config_line *line)
+{
+	char *text = ctx;
+	size_t len = strlen(text);
+	const char *name = line->file ? strrchr(line->file, '/') + 1 : "built in";
+
+	snprintf(text + len, 1024 - len, "%s = %s (%s:%u %s)\n", line->key, line->value, name,
+		 line->line, line->section ? line->section : "-");
+}
+
+/* Later files come before earlier ones, and who gave what is told. */
+static void drop_ins(void **state)
+{
+	char dir[] = "/tmp/kcoh-test-XXXXXX", path[64], drop[128], text[1024] = "";
+	struct kcoh_config *config = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/kcoh.conf", dir);
+	snprintf(drop, sizeof(drop), "%s.d", path);
+	assert_int_equal(mkdir(drop, 0755), 0);
+	write_file(dir, "kcoh.conf",
+		   "[kcohd]\nhistory_days = 1\nhistory_mb = 1\n[defaults]\nguard = enforce\n"
+		   "cancel = no\n[vm web-*]\nstrategy = veto\nqmp = /run/%n\n");
+	write_file(drop, "20-b.conf",
+		   "[kcohd]\nhistory_mb = 3\n[vm uuid:" UUID "]\nwithout_module = allow\n"
+		   "[vm web-[78]]\nstrategy = observe\n");
+	write_file(drop, "10-a.conf",
+		   "[kcohd]\nhistory_mb = 2\n[defaults]\nguard = warn\n"
+		   "[vm web-7]\nstrategy = hold\n");
+	write_file(drop, "30-c.conf.disabled", "nonsense");
+	write_file(drop, ".hidden.conf", "nonsense");
+	if (kcoh_config_load(path, &config, sentence, sizeof(sentence)))
+		fail_msg("%s", sentence);
+	assert_int_equal(kcoh_config_history_days(config), 1);
+	assert_int_equal(kcoh_config_history_mb(config), 3);
+	assert_int_equal(kcoh_config_policy(config, "web-7", NULL).strategy, KCOH_STRATEGY_OBSERVE);
+	assert_int_equal(kcoh_config_policy(config, "web-7", NULL).guard, KCOH_GUARD_WARN);
+	assert_int_equal(kcoh_config_policy(config, "web-1", "").strategy, KCOH_STRATEGY_VETO);
+	assert_false(kcoh_config_policy(config, "web-1", "").cancel);
+	assert_false(kcoh_config_policy(config, "web-1", "").without_module_allow);
+	assert_true(kcoh_config_policy(config, "web-1", "D7ECDB33-5b3a-4d4b-8d3c-0d6c9cdbd1b5")
+			    .without_module_allow);
+	assert_string_equal(strrchr(kcoh_config_file(config, 0), '/'), "/kcoh.conf");
+	assert_string_equal(strrchr(kcoh_config_file(config, 1), '/'), "/10-a.conf");
+	assert_string_equal(strrchr(kcoh_config_file(config, 2), '/'), "/20-b.conf");
+	assert_null(kcoh_config_file(config, 3));
+	kcoh_config_explain(config, "web-1", NULL, explained, text);
+	assert_string_equal(text, "strategy = veto (kcoh.conf:8 vm web-*)\n"
+				  "guard = warn (10-a.conf:4 defaults)\n"
+				  "cancel = no (kcoh.conf:6 defaults)\n"
+				  "without_module = veto (built in:0 -)\n"
+				  "when_blind = veto (built in:0 -)\n"
+				  "arm_deadline_ms = 1000 (built in:0 -)\n"
+				  "defer_deadline_ms = 30000 (built in:0 -)\n"
+				  "hold_deadline_ms = 10000 (built in:0 -)\n"
+				  "qmp = /run/%n (kcoh.conf:9 vm web-*)\n");
+	kcoh_config_free(config);
+
+	/* a mistake in a drop-in is told with its file; drop-ins alone will do */
+	write_file(drop, "30-d.conf", "[vm web-1]\ngard = warn\n");
+	config = NULL;
+	assert_int_equal(kcoh_config_load(path, &config, sentence, sizeof(sentence)), -EINVAL);
+	assert_non_null(strstr(sentence, "kcoh.conf.d/30-d.conf:2: unknown key 'gard'"));
+	assert_null(config);
+	write_file(drop, "30-d.conf", "");
+	unlink(path);
+	assert_int_equal(kcoh_config_load(path, &config, sentence, sizeof(sentence)), 0);
+	assert_int_equal(kcoh_config_history_days(config), 90);
+	kcoh_config_free(config);
+	remove_all(dir);
+}
+
+/* Read again: policies are taken over, what cannot change is named and stays. */
+static void adopted(void **state)
+{
+	struct kcoh_config *config = load_good("[kcohd]\nsocket = /a\nhistory_mb = 5\n"
+					       "[vm a]\nguard = enforce\nqmp = /q\n");
+	struct kcoh_config *fresh = load_good("[kcohd]\nsocket = /b\nexit_times = yes\n"
+					      "[defaults]\nstrategy = hold\n[vm b]\nqmp = /r\n");
+	char rest[256];
+
+	(void)state;
+	kcoh_config_adopt(config, fresh, rest, sizeof(rest));
+	assert_string_equal(rest, "socket, history_mb");
+	assert_string_equal(kcoh_config_socket(config), "/a");
+	assert_int_equal(kcoh_config_history_mb(config), 5);
+	assert_true(kcoh_config_times(config));
+	assert_int_equal(kcoh_config_policy(config, "a", NULL).guard, KCOH_GUARD_WARN);
+	assert_int_equal(kcoh_config_policy(config, "a", NULL).strategy, KCOH_STRATEGY_HOLD);
+	assert_null(kcoh_config_policy(config, "a", NULL).qmp);
+	assert_string_equal(kcoh_config_policy(config, "b", NULL).qmp, "/r");
+	kcoh_config_adopt(config, load_good("[kcohd]\nsocket = /a\nhistory_mb = 5\n"), rest,
+			  sizeof(rest));
+	assert_string_equal(rest, "");
+	assert_null(kcoh_config_policy(config, "b", NULL).qmp);
+	kcoh_config_free(config);
+}
+
 /* The example that is shipped is a configuration, and says what is built in. */
 static void example(void **state)
 {
@@ -287,7 +421,7 @@ static void example(void **state)
 	if (err)
 		fail_msg("%s", sentence);
 	assert_string_equal(kcoh_config_socket(config), KCOH_SOCKET);
-	assert_int_equal(kcoh_config_policy(config, "x").guard, KCOH_GUARD_WARN);
+	assert_int_equal(kcoh_config_policy(config, "x", NULL).guard, KCOH_GUARD_WARN);
 	kcoh_config_free(config);
 }
 
@@ -297,7 +431,8 @@ int main(void)
 		cmocka_unit_test(built_in),    cmocka_unit_test(all_keys),
 		cmocka_unit_test(first_match), cmocka_unit_test(told_mistakes),
 		cmocka_unit_test(unreadable),  cmocka_unit_test(short_buffer),
-		cmocka_unit_test(qmp_paths),   cmocka_unit_test(example),
+		cmocka_unit_test(qmp_paths),   cmocka_unit_test(drop_ins),
+		cmocka_unit_test(adopted),     cmocka_unit_test(example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
  * test_core_rules.c - each rule of the core by itself: facts to verdicts, arming, states,
  * windows, policy.
  */
+#include <errno.h>
+
 #include "stream.h"
 
 #define BORN(features)                                                                             \
@@ -635,6 +637,86 @@ static void time_ends(void **state)
 	world_free(&world);
 }
 
+/* --- what the policy tolerates ------------------------------------------------------------------ */
+
+#define TOLERANT(vm, strategy_, tolerate_)                                                         \
+	{                                                                                          \
+		.policy = {                                                                        \
+			HDR(policy, POLICY, vm, KCOH_VCPU_NONE),                                   \
+			.strategy = KCOH_STRATEGY_##strategy_,                                     \
+			.guard = KCOH_GUARD_ENFORCE,                                               \
+			.can_cancel = 1,                                                           \
+			.arm_deadline_ms = 500,                                                    \
+			.defer_ms = 2000,                                                          \
+			.hold_ms = 30000,                                                          \
+			.tolerate = (tolerate_)                                                    \
+		}                                                                                  \
+	}
+
+static void tolerates_no_module(void **state)
+{
+	static const struct line lines[] = {
+		{ 0, HOST(0), NO_VM, "" },
+		{ 0, TOLERANT(0, VETO, KCOH_TOLERATE_NO_MODULE), NO_VM, "" },
+		{ 1, VM_NEW(1), ALLOW(NO_MODULE), "" },
+		{ 2, RAM(1), ALLOW(NO_MODULE), "" },
+		{ 3, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF),
+		  "alert:1" }, /* what is seen counts */
+		{ 4, VCPU(1, 0, CACHED, SAMPLE), ALLOW(NO_MODULE), "" },
+		{ 10, LOG_ON(1), ALLOW(NO_MODULE), "" },
+		{ 11, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "cancel:1 alert:1" },
+		{ 12, VCPU(1, 0, CACHED, SAMPLE), VETO(MMU_OFF_EARLIER), "" },
+		{ 20, LOG_OFF(1), ALLOW(NO_MODULE), "" },
+		{ 30, TICK, VETO(EVENTS_LOST), NULL, .gap = 1 },
+		{ 31, TOLERANT(1, RETRY, KCOH_TOLERATE_NO_MODULE), VETO(EVENTS_LOST), NULL },
+		{ 32, TOLERANT(1, VETO, 3), ALLOW(EVENTS_LOST), "" },
+		{ 33, TOLERANT(1, DEFER, 3), ALLOW(EVENTS_LOST), "" },
+		{ 34, TOLERANT(1, CLEAN, 3), ALLOW(EVENTS_LOST), "" },
+		{ 35, TOLERANT(1, CLEAN, KCOH_TOLERATE_BLIND), VETO(NO_MODULE), NULL },
+		{ 36, HOST(KCOH_HOST_PKVM), VETO(PKVM), NULL },
+		{ 37, TOLERANT(1, CLEAN, 3), VETO(PKVM), NULL }, /* that is tolerated by nobody */
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
+static void tolerates_being_blind(void **state)
+{
+	static const struct line lines[] = {
+		{ 0, HOST(MODULE), NO_VM, "" },
+		{ 0, TOLERANT(0, VETO, KCOH_TOLERATE_BLIND), NO_VM, "" },
+		{ 1, VM_MET(1), ALLOW(WATCHED_LATE), NULL },
+		{ 2, SCAN(0), ANY, NULL },
+		{ 2, SLOT(1, FOUND, 3, RAM_PAGES, 0, 0, 1), ANY, NULL },
+		{ 2, VCPU(1, 0, CACHED, SAMPLE), ANY, NULL },
+		{ 3, SCAN(1), ANY, NULL },
+		{ 10, LOG_ON(1), WAIT(ARMING), "" },
+		{ 511, TICK, ALLOW(ARM_TIMEOUT), "" },
+		{ 520, LOG_OFF(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 600, TICK, ALLOW(EVENTS_LOST), NULL, .gap = 1 },
+		{ 601, LOG_ON(1), ANY, NULL },
+		{ 602, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), NULL },
+		{ 603, HOST(0), VETO(MMU_OFF), NULL },
+		{ 604, VCPU(1, 0, CACHED, SAMPLE), VETO(NO_MODULE), NULL },
+		{ 605, HOST(KCOH_HOST_S2FWB), ALLOW(HARDWARE_COHERENT), NULL },
+	};
+	union kcoh_ev policy = TOLERANT(1, VETO, 4), born = VM_NEW(2);
+	struct world world;
+
+	(void)state;
+	world_make(&world, 1, 1, 4);
+	RUN(&world, lines);
+	world_step(&world, &policy);
+	assert_int_equal(world.n_acts, -EINVAL);
+	policy = (union kcoh_ev)HOST(MODULE);
+	world_step(&world, &policy);
+	world_step(&world, &born); /* no room for it */
+	assert_int_equal(vm_view(&world, 2).verdict.kind, KCOH_VERDICT_ALLOW);
+	assert_int_equal(vm_view(&world, 2).verdict.reason, KCOH_RSN_TOO_MANY);
+	world_free(&world);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -659,6 +741,8 @@ int main(void)
 		cmocka_unit_test(resets),
 		cmocka_unit_test(time_goes_backwards),
 		cmocka_unit_test(time_ends),
+		cmocka_unit_test(tolerates_no_module),
+		cmocka_unit_test(tolerates_being_blind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

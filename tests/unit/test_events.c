@@ -260,9 +260,11 @@ static const struct {
 	    .ev.policy = { .strategy = KCOH_STRATEGY_VETO,
 			   .guard = KCOH_GUARD_ENFORCE,
 			   .can_cancel = 1,
-			   .arm_deadline_ms = 1000 } },
+			   .arm_deadline_ms = 1000,
+			   .tolerate = KCOH_TOLERATE_NO_MODULE } },
 	  HEAD("policy") ABOUT_VM ",\"strategy\":\"veto\",\"guard\":\"enforce\",\"can_cancel\":"
-				  "true,\"arm_deadline_ms\":1000}" },
+				  "true,\"arm_deadline_ms\":1000,\"without_module\":\"allow\","
+				  "\"when_blind\":\"veto\"}" },
 	{ { .type = KCOH_EV_PHASE,
 	    .vm = 3,
 	    .vcpu = NO_VCPU,

@@ -28,6 +28,7 @@ struct bench {
 	char acts[256]; /* since the last comparison */
 	int gone;
 	uint32_t guard;
+	uint32_t policy_of_3; /* enum kcoh_strategy */
 };
 
 static struct kcoh_ident *identify(void *ctx, const struct kcoh_ev_vm_new *ev)
@@ -41,7 +42,7 @@ static void policy(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_pol
 	struct bench *bench = ctx;
 
 	assert_string_equal(ident->name, "web-1");
-	ret_ev->strategy = KCOH_STRATEGY_VETO;
+	ret_ev->strategy = ident->id == 3 ? bench->policy_of_3 : KCOH_STRATEGY_VETO;
 	ret_ev->guard = bench->guard;
 	ret_ev->can_cancel = 1;
 	ret_ev->arm_deadline_ms = 100;
@@ -73,6 +74,7 @@ static int set_up(void **state)
 	};
 
 	bench->guard = KCOH_GUARD_ENFORCE;
+	bench->policy_of_3 = KCOH_STRATEGY_VETO;
 	bench->now_ns = 1000000000;
 	bench->memory = malloc(kcoh_core_size(&bounds));
 	bench->core = kcoh_core_init(bench->memory, kcoh_core_size(&bounds), &bounds);
@@ -415,6 +417,25 @@ static void too_many(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* The configuration was read again: who has another policy is told it, and nobody else. */
+static void policies_again(void **state)
+{
+	struct bench *bench = *state;
+
+	vm_starts(bench, 3, 0);
+	PUSH(VM_NEW, vm_new, 4, NONE, 0, .pid = 43, .comm = "qemu");
+	bench->seen = kcoh_log_last(bench->log);
+	assert_int_equal(kcoh_relay_policies(bench->relay, bench->now_ns), 0);
+	events(bench, "");
+	bench->guard = KCOH_GUARD_WARN;
+	assert_int_equal(kcoh_relay_policies(bench->relay, bench->now_ns), 2);
+	events(bench, "policy policy");
+	assert_int_equal(kcoh_relay_policies(bench->relay, bench->now_ns), 0);
+	bench->policy_of_3 = KCOH_STRATEGY_OBSERVE;
+	assert_int_equal(kcoh_relay_policies(bench->relay, bench->now_ns), 1);
+	events(bench, "policy verdict:allow/no-module");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +451,7 @@ int main(void)
 		TEST(unknown_type),
 		TEST(swept),
 		TEST(too_many),
+		TEST(policies_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,9 @@ struct kcoh_config; /* opaque */
 struct kcoh_policy {
 	enum kcoh_strategy strategy;
 	enum kcoh_guard guard;
+	bool cancel; /* a migration under way is cancelled, if that can be done */
+	bool without_module_allow; /* that there is no module is no reason to veto */
+	bool when_blind_allow; /* nor that something may have been missed */
 	uint32_t arm_deadline_ms;
 	uint32_t defer_deadline_ms;
 	uint32_t hold_deadline_ms;
@@ -30,11 +33,21 @@ struct kcoh_policy {
 int kcoh_config_new(struct kcoh_config **ret_config);
 
 /*
- * Reads a file. -ENOENT if there is none, -EINVAL if what it says makes no sense, or why it cannot be
- * read; `err` then holds one sentence, with file and line.
+ * Reads a file, and then those of the directory `path`.d whose names end in .conf, by name. -ENOENT if there are none,
+ * -EINVAL if what one says makes no sense, or why it cannot be read; `err` then holds one sentence, with file and line.
  */
 int kcoh_config_load(const char *path, struct kcoh_config **ret_config, char *err, size_t err_len);
 void kcoh_config_free(struct kcoh_config *config);
+
+/* The i-th file that was read, or NULL. */
+const char *kcoh_config_file(const struct kcoh_config *config, size_t i);
+
+/*
+ * Takes from `fresh`, which it frees, all that can change while kcohd runs: what applies to VMs, and exit_times. The keys that
+ * differ and stay as they were are named in `ret_rest`: "socket, history_mb", or "".
+ */
+void kcoh_config_adopt(struct kcoh_config *config, struct kcoh_config *fresh, char *ret_rest,
+		       size_t len);
 
 /* The history's database, or NULL: none is kept; how many days and MB of it (0: no limit). */
 const char *kcoh_config_history(const struct kcoh_config *config);
@@ -50,11 +63,28 @@ bool kcoh_config_times(const struct kcoh_config *config);
 int kcoh_config_set_socket(struct kcoh_config *config, const char *path);
 int kcoh_config_set_bpf_dir(struct kcoh_config *config, const char *path);
 
-/* The policy for a VM of that name: of the first [vm] section that matches, the rest from [defaults]. */
-struct kcoh_policy kcoh_config_policy(const struct kcoh_config *config, const char *name);
+/*
+ * The policy for a VM of that name and UUID (NULL or "": none): of the first [vm] section that fits, the rest from
+ * [defaults].
+ */
+struct kcoh_policy kcoh_config_policy(const struct kcoh_config *config, const char *name,
+				      const char *uuid);
 
 /* That of VMs that no section matches. */
 struct kcoh_policy kcoh_config_defaults(const struct kcoh_config *config);
+
+/* Where a value comes from. */
+struct kcoh_config_line {
+	const char *key;
+	char value[256]; /* as it would stand in a file */
+	const char *file; /* NULL: it is built in */
+	unsigned int line;
+	const char *section; /* "defaults", "vm web-*"; NULL: it is built in */
+};
+
+/* Calls fn for each setting of that VM, in the order of the documentation. `line` is valid during the call. */
+void kcoh_config_explain(const struct kcoh_config *config, const char *name, const char *uuid,
+			 void (*fn)(void *ctx, const struct kcoh_config_line *line), void *ctx);
 
 /*
  * A QMP pattern as a path: %n is the VM's name, %u its UUID, %p its pid, %% a percent sign. -EINVAL if a name or

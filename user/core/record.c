@@ -20,6 +20,7 @@
 #define MAX_PAGES (1ull << 48)
 #define MAX_HOLD_MS 600000u /* what the module takes */
 #define MAX_GFN (1ull << 52)
+#define TOLERATE_ALL (KCOH_TOLERATE_NO_MODULE | KCOH_TOLERATE_BLIND)
 
 struct kind {
 	uint16_t size;
@@ -125,7 +126,7 @@ static bool policy_valid(const union kcoh_ev *ev)
 {
 	return ev->policy.strategy <= KCOH_STRATEGY_RETRY &&
 	       ev->policy.guard <= KCOH_GUARD_ENFORCE && ev->policy.can_cancel <= 1 &&
-	       ev->policy.hold_ms <= MAX_HOLD_MS &&
+	       ev->policy.hold_ms <= MAX_HOLD_MS && ev->policy.tolerate <= TOLERATE_ALL &&
 	       (ev->policy.hold_ms || ev->policy.strategy != KCOH_STRATEGY_HOLD);
 }
 

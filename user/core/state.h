@@ -77,6 +77,7 @@ struct policy {
 	uint8_t strategy;
 	uint8_t guard;
 	uint8_t can_cancel;
+	uint8_t tolerate; /* KCOH_TOLERATE_* */
 	uint8_t own; /* 1: set for this VM, 0: the default */
 };
 

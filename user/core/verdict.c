@@ -223,6 +223,34 @@ static const struct rule *first_rule(const struct rule *rule, uint32_t facts)
 	return rule;
 }
 
+/* Facts that the policy takes for no reason to veto. */
+static uint32_t tolerated_facts(const struct policy *policy)
+{
+	uint32_t facts = 0;
+
+	if (policy->tolerate & KCOH_TOLERATE_NO_MODULE)
+		facts |= FACT_NO_MODULE;
+	if (policy->tolerate & KCOH_TOLERATE_BLIND)
+		facts |= FACT_TOO_MANY | FACT_LOST | FACT_LATE | FACT_ARM_TIMEOUT;
+	return facts;
+}
+
+/* The line that decides. A veto for what is tolerated becomes what the other facts make of it; an `allow` then says why it is none. */
+static struct rule decide(const struct rule *rules, uint32_t facts, const struct policy *policy)
+{
+	uint32_t tolerated = tolerated_facts(policy);
+	const struct rule *rule = first_rule(rules, facts), *other;
+
+	if (rule->kind != KCOH_VERDICT_VETO || !(rule->facts & tolerated))
+		return *rule;
+	if (facts & FACT_ARM_TIMEOUT)
+		tolerated |= FACT_ARMING; /* no more is waited for */
+	other = first_rule(rules, facts & ~tolerated);
+	if (other->kind != KCOH_VERDICT_ALLOW)
+		return *other;
+	return (struct rule){ .kind = KCOH_VERDICT_ALLOW, .reason = rule->reason };
+}
+
 static uint32_t host_facts(const struct kcoh_core *core)
 {
 	uint32_t facts = 0;
@@ -305,24 +333,24 @@ static uint64_t deadline_of(const struct vm *vm, const struct rule *rule)
 static struct kcoh_verdict judge(const struct kcoh_core *core, const struct vm *vm)
 {
 	uint32_t facts = host_facts(core) | blind_facts(vm->blind) | vm_facts(core, vm);
-	const struct rule *rule =
-		first_rule(rules_of(vm->policy.strategy, cleaning_of(core, vm)), facts);
+	const struct rule rule =
+		decide(rules_of(vm->policy.strategy, cleaning_of(core, vm)), facts, &vm->policy);
 
 	return (struct kcoh_verdict){
-		.kind = rule->kind,
-		.reason = rule->reason,
+		.kind = rule.kind,
+		.reason = rule.reason,
 		.since_ns = core->now_ns,
-		.until_ns = deadline_of(vm, rule),
+		.until_ns = deadline_of(vm, &rule),
 	};
 }
 
 struct kcoh_verdict kcoh_verdict_untracked(const struct kcoh_core *core)
 {
 	enum cleaning cleaning = core->host & KCOH_HOST_CLEAN ? CLEANS_ALL : CLEANS_NOTHING;
-	const struct rule *rule = first_rule(rules_of(core->policy.strategy, cleaning),
-					     host_facts(core) | FACT_TOO_MANY);
+	const struct rule rule = decide(rules_of(core->policy.strategy, cleaning),
+					host_facts(core) | FACT_TOO_MANY, &core->policy);
 
-	return (struct kcoh_verdict){ .kind = rule->kind, .reason = rule->reason };
+	return (struct kcoh_verdict){ .kind = rule.kind, .reason = rule.reason };
 }
 
 /* Brings windows and verdict in line with what is known now. */

@@ -187,6 +187,7 @@ static struct policy policy_of(const struct kcoh_ev_policy *ev, uint8_t own)
 		.strategy = (uint8_t)ev->strategy,
 		.guard = (uint8_t)ev->guard,
 		.can_cancel = (uint8_t)ev->can_cancel,
+		.tolerate = (uint8_t)ev->tolerate,
 		.own = own,
 	};
 }

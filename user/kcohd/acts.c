@@ -148,9 +148,11 @@ static int job_start(struct daemon *daemon, const struct kcoh_act *act, struct k
 
 static void cancel_dry(struct daemon *daemon, const struct kcoh_act *act, struct kcoh_ident *ident)
 {
-	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name);
+	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name, ident->uuid);
 	const char *sentence = policy.guard == KCOH_GUARD_WARN ?
 				       "would have cancelled its migration, but guard = warn" :
+			       !policy.cancel ?
+				       "would have cancelled its migration, but cancel = no" :
 				       "would have cancelled its migration, but the configuration "
 				       "gives no usable qmp = for it";
 

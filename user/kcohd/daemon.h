@@ -5,6 +5,7 @@
 #ifndef KCOHD_DAEMON_H
 #define KCOHD_DAEMON_H
 
+#include <jansson.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
@@ -45,9 +46,16 @@ struct history {
 	bool failing;
 };
 
+/* How the configuration was read last. */
+struct reading {
+	uint64_t good_ns; /* when what applies now was read */
+	char error[512]; /* what was wrong with what was read since; "": nothing */
+};
+
 struct daemon {
 	struct options options;
 	struct kcoh_config *config;
+	struct reading reading;
 	struct kcoh_listen *listen;
 	sd_event *event;
 	void *core_memory;
@@ -81,8 +89,11 @@ struct kcoh_ev_hdr header_now(uint16_t type, uint16_t size);
 #define push(daemon, record) kcoh_relay_push((daemon)->relay, &(record)->hdr, sizeof(*(record)))
 
 /* Each rung of main.c's ladder: says in one sentence what stands in the way, and returns a negative errno. */
-int config_up(struct daemon *daemon);
+int config_up(struct daemon *daemon); /* config.c */
 void config_down(struct daemon *daemon);
+void config_reload(struct daemon *daemon);
+json_t *config_json(const struct daemon *daemon); /* which files, and what is wrong with them */
+json_t *policy_json(const struct daemon *daemon, const struct kcoh_ident *ident);
 int host_up(struct daemon *daemon); /* host.c: may kcohd run here? */
 int listen_up(struct daemon *daemon);
 void listen_down(struct daemon *daemon);
@@ -130,6 +141,9 @@ void exits_sample(struct daemon *daemon);
 
 /* loop.c: reads again which VMs there are. */
 void scan(struct daemon *daemon);
+
+/* state.c: the policy of VMs that have none of their own yet. */
+void default_policy_push(struct daemon *daemon);
 
 /* state.c: the path of a VM's QMP socket by the configuration. -ENOENT: none is named. */
 int qmp_path(struct daemon *daemon, const struct kcoh_ident *ident, char *ret_path, size_t len);

@@ -32,6 +32,11 @@ static void exit_records(void *ctx, bool wanted, uint32_t vm)
 	wants_records(ctx, wanted, vm);
 }
 
+static json_t *policy(void *ctx, const struct kcoh_ident *ident)
+{
+	return policy_json(ctx, ident);
+}
+
 static uint64_t exits_total(const struct kcoh_exit_counts *counts)
 {
 	uint64_t total = 0;
@@ -155,6 +160,7 @@ static json_t *host_json(void *ctx)
 	json_object_set_new(o, "exits", exits_json(daemon));
 	json_object_set_new(o, "history",
 			    json_boolean(kcoh_config_history(daemon->config) != NULL));
+	json_object_set_new(o, "config", config_json(daemon));
 	json_object_set_new(o, "seq", json_integer((json_int_t)kcoh_log_last(daemon->log)));
 	return o;
 }
@@ -207,6 +213,7 @@ int serve_up(struct daemon *daemon)
 		.exits_log = daemon->exits_log,
 		.exit_records = exit_records,
 		.host = host_json,
+		.policy = policy,
 		.metrics = metrics,
 		.history = kcoh_config_history(daemon->config),
 		.module_release = release,

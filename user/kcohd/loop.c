@@ -4,6 +4,7 @@
  *
  *   10 ms   take what BPF left in the ring buffer; scan again if the core asked for it
  *   100 ms  a TICK: the core judges its deadlines
+ *   SIGHUP  the configuration is read again
  *   1 s     has the module come or gone? How often do VMs leave the guest? Does nobody ask for times any more?
  *
  * The ring buffer is read from a timer and not woken by each record, because a guest that toggles in a loop would otherwise
@@ -129,8 +130,17 @@ static int on_look(sd_event_source *source, uint64_t usec, void *ctx)
 	return again(source, LOOK_US);
 }
 
-static int signals_watch(sd_event *event)
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx)
 {
+	(void)source;
+	(void)info;
+	config_reload(ctx);
+	return 0;
+}
+
+static int signals_watch(struct daemon *daemon)
+{
+	sd_event *event = daemon->event;
 	sigset_t set;
 	int err;
 
@@ -138,10 +148,13 @@ static int signals_watch(sd_event *event)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	err = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
-	return err < 0 ? err : sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+	if (err >= 0)
+		err = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+	return err < 0 ? err : sd_event_add_signal(event, NULL, SIGHUP, on_hangup, daemon);
 }
 
 int loop_up(struct daemon *daemon)
@@ -149,7 +162,7 @@ int loop_up(struct daemon *daemon)
 	int err = sd_event_default(&daemon->event);
 
 	if (err >= 0)
-		err = signals_watch(daemon->event);
+		err = signals_watch(daemon);
 	if (err >= 0)
 		err = sd_event_set_watchdog(daemon->event, true);
 	if (err < 0) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * state.c - what kcohd keeps: configuration, core, names, events; and the feed that fills them.
+ * state.c - what kcohd keeps: core, names, events; and the feed that fills them.
  *
  * The core's memory is one mapping for the bounds below, 60 MB of address space of which a host with 20 VMs touches less
  * than 1 MB: untouched pages of a fresh mapping cost nothing.
@@ -28,31 +28,6 @@ static int fail(int error, const char *what)
 {
 	say(LOG_ERR, "%s: %s", what, strerror(-error));
 	return error;
-}
-
-int config_up(struct daemon *daemon)
-{
-	const struct options *options = &daemon->options;
-	char sentence[512];
-	int err;
-
-	say_set_verbose(options->verbose);
-	err = kcoh_config_load(options->config ? options->config : KCOH_CONFIG_FILE,
-			       &daemon->config, sentence, sizeof(sentence));
-	if (err == -ENOENT && !options->config)
-		err = kcoh_config_new(&daemon->config);
-	else if (err < 0)
-		say(LOG_ERR, "%s", sentence);
-	if (err == 0 && options->socket)
-		err = kcoh_config_set_socket(daemon->config, options->socket);
-	if (err == 0 && options->bpf_dir)
-		err = kcoh_config_set_bpf_dir(daemon->config, options->bpf_dir);
-	return err;
-}
-
-void config_down(struct daemon *daemon)
-{
-	kcoh_config_free(daemon->config);
 }
 
 int listen_up(struct daemon *daemon)
@@ -86,7 +61,7 @@ static int core_make(struct daemon *daemon)
 
 int qmp_path(struct daemon *daemon, const struct kcoh_ident *ident, char *ret_path, size_t len)
 {
-	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name);
+	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name, ident->uuid);
 
 	if (!policy.qmp)
 		return -ENOENT;
@@ -113,13 +88,15 @@ static void policy_fill(struct kcoh_ev_policy *ev, const struct kcoh_policy *pol
 	ev->arm_deadline_ms = policy->arm_deadline_ms;
 	ev->defer_ms = policy->defer_deadline_ms;
 	ev->hold_ms = policy->hold_deadline_ms;
+	ev->tolerate = (policy->without_module_allow ? KCOH_TOLERATE_NO_MODULE : 0) |
+		       (policy->when_blind_allow ? KCOH_TOLERATE_BLIND : 0);
 	ev->can_cancel = cancel;
 }
 
 static void policy_of(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_policy *ret_ev)
 {
 	struct daemon *daemon = ctx;
-	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name);
+	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name, ident->uuid);
 	char path[256];
 	int err = qmp_path(daemon, ident, path, sizeof(path));
 
@@ -128,7 +105,7 @@ static void policy_of(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_
 		       "qmp = %s gives no usable path for this VM, so its migration cannot be "
 		       "cancelled",
 		       policy.qmp);
-	policy_fill(ret_ev, &policy, err == 0);
+	policy_fill(ret_ev, &policy, err == 0 && policy.cancel);
 }
 
 static int relay_make(struct daemon *daemon)
@@ -147,7 +124,7 @@ static int relay_make(struct daemon *daemon)
 	return kcoh_relay_new(&config, &daemon->relay);
 }
 
-static void default_policy_push(struct daemon *daemon)
+void default_policy_push(struct daemon *daemon)
 {
 	struct kcoh_policy policy = kcoh_config_defaults(daemon->config);
 	struct kcoh_ev_policy ev = { .hdr = header_now(KCOH_EV_POLICY, sizeof(ev)) };

@@ -55,6 +55,7 @@ struct kcoh_exit_rate {
 struct kcoh_roster_vm {
 	struct kcoh_ident *ident;
 	struct kcoh_vm_shown shown;
+	struct kcoh_ev_policy policy; /* as the core was told last, with ts_ns 0 */
 	struct kcoh_harvests harvests;
 	struct kcoh_exit_rate exit_rate;
 };

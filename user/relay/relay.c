@@ -268,19 +268,52 @@ static void vm_learn(struct kcoh_relay *relay, const union kcoh_ev *ev)
 
 static int step(struct kcoh_relay *relay, const union kcoh_ev *ev);
 
+static struct kcoh_ev_policy policy_of(struct kcoh_relay *relay, const struct kcoh_roster_vm *vm)
+{
+	struct kcoh_ev_policy ev = { .hdr = { .vm = vm->ident->id,
+					      .vcpu = KCOH_VCPU_NONE,
+					      .type = KCOH_EV_POLICY,
+					      .size = sizeof(ev) } };
+
+	relay->config.policy(relay->config.ctx, vm->ident, &ev);
+	return ev;
+}
+
+static void policy_tell(struct kcoh_relay *relay, struct kcoh_roster_vm *vm,
+			const struct kcoh_ev_policy *policy, uint64_t ts_ns)
+{
+	union kcoh_ev ev = { .policy = *policy };
+
+	vm->policy = *policy;
+	ev.hdr.ts_ns = ts_ns;
+	step(relay, &ev);
+}
+
 static void policy_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
 {
 	struct kcoh_roster_vm *vm = kcoh_roster_find(relay->config.roster, hdr->vm);
-	union kcoh_ev ev = { .policy = { .hdr = { .ts_ns = hdr->ts_ns,
-						  .vm = hdr->vm,
-						  .vcpu = KCOH_VCPU_NONE,
-						  .type = KCOH_EV_POLICY,
-						  .size = sizeof(ev.policy) } } };
+	struct kcoh_ev_policy policy;
 
 	if (!vm)
 		return;
-	relay->config.policy(relay->config.ctx, vm->ident, &ev.policy);
-	step(relay, &ev);
+	policy = policy_of(relay, vm);
+	policy_tell(relay, vm, &policy, hdr->ts_ns);
+}
+
+size_t kcoh_relay_policies(struct kcoh_relay *relay, uint64_t ts_ns)
+{
+	struct kcoh_roster_vm *vm;
+	size_t changed = 0;
+
+	for (size_t i = 0; (vm = kcoh_roster_at(relay->config.roster, i)); i++) {
+		struct kcoh_ev_policy policy = policy_of(relay, vm);
+
+		if (!memcmp(&policy, &vm->policy, sizeof(policy)))
+			continue;
+		changed++;
+		policy_tell(relay, vm, &policy, ts_ns);
+	}
+	return changed;
 }
 
 /* The core took it. A new VM is shown when it has its policy, and one that goes while it still has its name. */

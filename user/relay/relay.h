@@ -35,6 +35,9 @@ void kcoh_relay_free(struct kcoh_relay *relay);
 /* One record, from the feed or made by the daemon. 0, or -EINVAL if it is malformed: that counts as a loss. */
 int kcoh_relay_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *ev, size_t len);
 
+/* The configuration changed: gives the core the policy of each VM that has another one now. How many that were. */
+size_t kcoh_relay_policies(struct kcoh_relay *relay, uint64_t ts_ns);
+
 /* Time has passed: a TICK of that time, which also tells the core of records that were none. */
 void kcoh_relay_tick(struct kcoh_relay *relay, uint64_t ts_ns);
 

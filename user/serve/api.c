@@ -266,24 +266,41 @@ static bool suffix_cut(char *text, const char *suffix)
 	return true;
 }
 
+static json_t *all_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
+{
+	return vm_json(serve, vm, true);
+}
+
+static json_t *verdict_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
+{
+	struct kcoh_vm_view view = view_of(serve, vm->ident);
+
+	return kcoh_verdict_json(vm->ident, &view);
+}
+
+static json_t *policy_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
+{
+	const struct kcoh_serve_config *config = &serve->config;
+
+	return config->policy ? config->policy(config->ctx, vm->ident) : json_object();
+}
+
 static enum MHD_Result get_vm(struct kcoh_serve *serve, struct MHD_Connection *connection,
 			      const char *rest)
 {
+	json_t *(*json)(struct kcoh_serve * serve, const struct kcoh_roster_vm *vm) = all_json;
 	enum MHD_Result answered = MHD_NO;
 	char *selector = strdup(rest);
 	struct kcoh_roster_vm *vm;
-	bool verdict;
 
 	if (!selector)
 		return MHD_NO;
-	verdict = suffix_cut(selector, "/verdict");
-	if (vm_select(serve, connection, selector, &vm, &answered) == MHD_HTTP_OK) {
-		struct kcoh_vm_view view = view_of(serve, vm->ident);
-
-		answered = answer_json(connection, MHD_HTTP_OK,
-				       verdict ? kcoh_verdict_json(vm->ident, &view) :
-						 vm_json(serve, vm, true));
-	}
+	if (suffix_cut(selector, "/verdict"))
+		json = verdict_json;
+	else if (suffix_cut(selector, "/policy"))
+		json = policy_json;
+	if (vm_select(serve, connection, selector, &vm, &answered) == MHD_HTTP_OK)
+		answered = answer_json(connection, MHD_HTTP_OK, json(serve, vm));
 	free(selector);
 	return answered;
 }

@@ -269,6 +269,8 @@ static void policy_fields(json_t *o, const struct kcoh_entry *entry)
 	set_text(o, "guard", kcoh_guard_name(ev->guard));
 	set_bool(o, "can_cancel", ev->can_cancel);
 	set_number(o, "arm_deadline_ms", ev->arm_deadline_ms);
+	set_text(o, "without_module", ev->tolerate & KCOH_TOLERATE_NO_MODULE ? "allow" : "veto");
+	set_text(o, "when_blind", ev->tolerate & KCOH_TOLERATE_BLIND ? "allow" : "veto");
 }
 
 static void phase_fields(json_t *o, const struct kcoh_entry *entry)

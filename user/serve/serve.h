@@ -39,6 +39,8 @@ struct kcoh_serve_config {
 	void (*exit_records)(void *ctx, bool wanted, uint32_t vm);
 	/* A new object of facts about host and module. May be NULL. */
 	json_t *(*host)(void *ctx);
+	/* A new object: the policy of that VM, and where each value of it comes from. May be NULL. */
+	json_t *(*policy)(void *ctx, const struct kcoh_ident *ident);
 	/* What the wiring knows for /metrics; ret_host is zeroed. May be NULL. */
 	void (*metrics)(void *ctx, struct kcoh_metrics_host *ret_host);
 	/* Lets go of the module. 0 and for how long, or a negative errno and one sentence. May be NULL. */
