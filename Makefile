@@ -59,7 +59,7 @@ LIB_SRC := $(filter-out $(foreach p,$(PROGRAMS),user/$(p)/%),$(sort $(wildcard u
 PROG_SRC = $(sort $(wildcard user/$(1)/*.c))
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 
-# The page, of user/page/, as C.
+# The page and the report, of user/page/, as C.
 build/page/page.c: scripts/page $(wildcard user/page/*)
 	$(call say,PAGE,$@)
 	$(Q)scripts/page $(@D)

@@ -3,7 +3,11 @@
 // look.mjs - the page, in a real browser, of a real server: what it shows is what kcohd says; it is quick with 500 VMs; keys and
 // pointer do what the legend says; nothing is asked of anybody else. Screenshots go to build/page/look/.
 //
-// Usage: node tests/page/look.mjs CACHE      (make check-page; CACHE is what scripts/cache browser printed)
+// Usage: node tests/page/look.mjs CACHE      (make check-page; CACHE is what scripts/cache browser printed; after report.py --keep)
+
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 
 import { axe, failures, newPage, open, report, serverStart, shots } from "./browser.mjs";
 
@@ -250,7 +254,68 @@ async function narrow(server) {
 	await page.context().close();
 }
 
+// What kcoh report made (report.py --keep). Its tables are counted again here, from the events.
+async function lookAtReport(dir) {
+	const events = readFileSync(`${dir}/events.ndjson`, "utf8").split("\n").filter(Boolean).map(line => JSON.parse(line));
+	const url = pathToFileURL(resolve(dir, "report.html")).href, page = await newPage(browser, url, { colorScheme: "light" });
+	await page.goto(url);
+	const named = new Map(events.filter(one => one.vm).map(one => [one.vm, one.name]));
+	await page.waitForFunction(n => chart.shown.length === n, named.size);
+	const cells = await page.locator("#vms tbody tr").evaluateAll(rows => rows.map(row => [...row.cells].map(cell => cell.textContent)));
+	const heads = await page.locator("#vms thead th").allTextContents();
+	const count = (vm, test) => events.filter(one => one.vm === vm && test(one)).length.toLocaleString("en");
+	const sum = (vm, test, key) => events.filter(one => one.vm === vm && test(one)).reduce((all, one) => all + one[key], 0).toLocaleString("en");
+	const expected = (vm, head) => ({
+		"toggles": () => count(vm, one => one.type === "toggle"), "resets": () => count(vm, one => one.type === "reset"),
+		"acts": () => count(vm, one => one.type === "act"),
+		"pages harvested": () => sum(vm, one => one.type === "harvest" && one.source === "kvm", "pages"),
+		"not cleaned": () => sum(vm, one => one.type === "harvest" && one.source === "module", "unclean"),
+	})[head]?.();
+	const wrong = cells.flatMap(row => heads.map((head, i) => [head, row[i], expected(Number(row[0].split("#")[1]), head)]))
+		.filter(([, found, wanted]) => wanted !== undefined && wanted !== found);
+	report(cells.length === named.size && !wrong.length, `report: the sums of ${cells.length} VMs are those of the ${events.length} events`, ...wrong.map(String));
+	const opened = events.filter(one => one.type === "window" && one.state === "open").length;
+	const causes = await page.locator("#causes tbody tr").evaluateAll(rows => rows.map(row => Number(row.cells[2].textContent.replaceAll(",", ""))));
+	report(causes.reduce((a, b) => a + b, 0) === opened, `report: ${causes.length} causes for all ${opened} windows that opened`, String(causes));
+	const followed = events.filter(one => one.type === "unmap" && one.kind === "followed");
+	const resets = await page.locator("#resets tbody tr").evaluateAll(rows => rows.map(row => Number(row.cells[1].textContent)));
+	report(followed.length && resets.reduce((a, b) => a + b, 0) === followed.length, `report: ${followed.length} resets, with what they cost`, String(resets));
+	await page.screenshot({ path: `${shots}/report-light.png`, fullPage: true });
+	await axe(page, "the report");
+	await page.locator("#lanes").focus();
+	const before = await span(page);
+	await page.keyboard.press("+");
+	await page.keyboard.press("+");
+	report(await span(page) < before * 0.3, "report: it can be zoomed");
+	await page.keyboard.press("0");
+	report(Math.abs(await span(page) - before) < 1, "report: 0 shows all of it again");
+	await page.click("#theme");
+	await page.locator("#list").focus();
+	await page.keyboard.press("ArrowDown");
+	await page.waitForTimeout(400);
+	await page.screenshot({ path: `${shots}/report-dark.png`, fullPage: true });
+	await axe(page, "the report, dark, with details");
+	report(!page.wrong.length, "report: no error, no warning, no request", ...page.wrong);
+	await page.context().close();
+	await lookAtHostile(resolve(dir, "hostile.html"));
+}
+
+async function lookAtHostile(path) {
+	const url = pathToFileURL(path).href, page = await newPage(browser, url);
+	let alerts = 0;
+	page.on("dialog", dialog => {
+		alerts++;
+		dialog.dismiss();
+	});
+	await page.goto(url);
+	await page.waitForFunction(() => chart.shown.length > 0);
+	report(!alerts && !page.wrong.length && await page.locator("#list .name").first().textContent().then(text => text.startsWith("a</script>")),
+		"report: a name that is HTML is shown as it is, and does nothing", ...page.wrong);
+	await page.context().close();
+}
+
 await lookAtSix();
 await lookAtMany();
+await lookAtReport("build/page/report");
 await browser.close();
 process.exit(failures() ? 1 : 0);

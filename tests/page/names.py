@@ -3,7 +3,7 @@
 """Does the page use only names that there are? Its script is read as text:
 
   HANDLERS in model.js     "TYPE": (track, event, at) => …: each event.FIELD is one of TYPE in docs/events.schema.json, and a text
-                           that it is compared with is a value of that field
+                           that it is compared with is a value of that field; likewise COUNTERS in summary.js
   TYPES of any script      event.type === "TYPE", and the types in CHANGES
   api.FIELD                of /v1/vms, as the real server answers it (build/native/page-server)
   host.FIELD               of /v1/host, as docs/daemon.md has it
@@ -51,16 +51,20 @@ def texts(schema):
     return set(schema.get("enum", [])) | ({schema["const"]} if "const" in schema else set())
 
 
-def handlers():
-    """TYPE -> the text of its handler."""
-    body = re.search(r"^const HANDLERS = \{\n(.*?)^\};", SCRIPTS["model.js"], re.S | re.M)[1]
-    parts = re.split(r'^\t"([a-z-]+)": \(track, event, at\) =>', body, flags=re.M)[1:]
-    return dict(zip(parts[::2], parts[1::2]))
+def handlers(name="HANDLERS", script="model.js", arguments="track, event, at"):
+    """(TYPE, text of its handler) of a table."""
+    body = re.search(rf"^const {name} = \{{\n(.*?)^\}};", SCRIPTS[script], re.S | re.M)[1]
+    parts = re.split(rf'^\t"([a-z-]+)": \({arguments}\) =>', body, flags=re.M)[1:]
+    return list(zip(parts[::2], parts[1::2]))
+
+
+def all_handlers():
+    return handlers() + handlers("COUNTERS", "summary.js", "of, event, at")
 
 
 def check_handlers():
     wrong, uses = [], 0
-    for name, text in handlers().items():
+    for name, text in all_handlers():
         if name not in DEFS:
             wrong.append(f"there is no event {name}")
             continue
@@ -72,17 +76,17 @@ def check_handlers():
         for field, value in re.findall(r'\bevent\.(\w+) [=!]== "([^"]*)"', text):
             if value not in texts(fields.get(field, {})):
                 wrong.append(f"{name}: {field} is never {value}")
-    report(wrong, f"its {len(handlers())} handlers of events use {uses} times a field, all of docs/events.schema.json")
+    report(wrong, f"its {len(all_handlers())} handlers of events use {uses} times a field, all of docs/events.schema.json")
 
 
 def check_types():
     used = [name for text in SCRIPTS.values() for name in re.findall(r'\.type [=!]== "([^"]+)"', text)]
     used += re.findall(r'"([^"]+)"', re.search(r"const CHANGES = new Set\(\[(.*?)\]", SCRIPTS["page.js"], re.S)[1])
     report([f"there is no event {name}" for name in used if name not in DEFS], f"{len(used)} types of events elsewhere are of it, too")
-    fields = set().union(*(properties(name) for name in handlers()))
+    fields = set().union(*(properties(name) for name, _ in all_handlers()))
     loose = [(name, field) for name, text in SCRIPTS.items() for field in re.findall(r"\bevent\.([a-z]\w*)", text)]
     other = {"target", "currentTarget", "key", "clientX", "clientY", "deltaX", "deltaY", "ctrlKey", "shiftKey", "altKey", "metaKey", "button",
-             "pointerId", "pointerType", "preventDefault"} | set(properties("lost"))
+             "pointerId", "pointerType", "preventDefault"} | set(properties("lost")) | set(properties("host"))
     report([f"{name}: event.{field}" for name, field in loose if field not in fields | other], f"{len(loose)} fields in all scripts are known")
 
 

@@ -2,7 +2,7 @@
 /*
  * page-server - kcohd without a kernel under it: the real server, log, relay and core, and records of a made-up host (world.h).
  *
- *   page-server [--vms N] [--past SECONDS] [--history DB] [--still]
+ *   page-server [--vms N] [--past SECONDS] [--history DB] [--socket PATH] [--still]
  *
  * It lives through the past at once, then prints "http://127.0.0.1:PORT/" and goes on in real time (--still: no more). Lines on its
  * standard input are orders: "off ID VCPU", "on ID VCPU", "gone ID", "quit"; each is answered with "done".
@@ -33,6 +33,7 @@ static const struct kcoh_core_config bounds = { MAX_VMS, 16, 8 };
 struct server {
 	uint32_t vms, past_s;
 	const char *history;
+	const char *socket; /* also there; NULL: at a place of its own */
 	bool still;
 	sd_event *event;
 	struct kcoh_core *core;
@@ -230,7 +231,8 @@ static int serve_make(struct server *server, struct sockaddr_in *ret_address, ch
 	if (!mkdtemp(server->dir))
 		return -errno;
 	snprintf(server->path, sizeof(server->path), "%s/sock", server->dir);
-	status = kcoh_listen_open(server->path, &server->listen, err, err_len);
+	status = kcoh_listen_open(server->socket ? server->socket : server->path, &server->listen,
+				  err, err_len);
 	if (status < 0)
 		return status;
 	config.listen_fd = kcoh_listen_fd(server->listen);
@@ -248,6 +250,8 @@ static bool options_read(struct server *server, int argc, char **argv)
 			server->still = true;
 		else if (i + 1 < argc && !strcmp(argv[i], "--history"))
 			server->history = argv[++i];
+		else if (i + 1 < argc && !strcmp(argv[i], "--socket"))
+			server->socket = argv[++i];
 		else if (i + 1 < argc && !strcmp(argv[i], "--vms") &&
 			 !kcoh_text_u32(argv[++i], &server->vms))
 			continue;
@@ -269,7 +273,8 @@ int main(int argc, char **argv)
 	char err[256] = "no memory";
 
 	if (!options_read(&server, argc, argv))
-		return die("usage", "[--vms 1..1024] [--past 1..86400] [--history DB] [--still]");
+		return die("usage", "[--vms 1..1024] [--past 1..86400] [--history DB] [--socket "
+				    "PATH] [--still]");
 	store.path = server.history;
 	if (server.history && kcoh_store_open(&store, &server.store, err, sizeof(err)) < 0)
 		return die(server.history, err);

@@ -28,6 +28,7 @@ int cmd_trace(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_history(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_module(int argc, char **argv);
 int cmd_version(int argc, char **argv);

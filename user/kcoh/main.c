@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{ "check", "ask whether one may be migrated now", cmd_check },
 	{ "doctor", "say whether this host is ready, and what to do", cmd_doctor },
 	{ "history", "show what happened in the last months", cmd_history },
+	{ "report", "write what happened as a page with a time line, or for Perfetto", cmd_report },
 	{ "policy", "check the configuration, or explain what applies to one", cmd_policy },
 	{ "module", "let the kernel module be unloaded, or swap it for another build", cmd_module },
 	{ "version", "print the version", cmd_version },

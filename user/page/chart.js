@@ -53,6 +53,7 @@ class Chart {
 		this.axis = new Canvas(byId("axis"));
 		this.lanes = new Canvas(byId("lanes"));
 		this.own = new Canvas(byId("detail-lanes"));
+		this.own.labelFrom = 72;
 		this.rowHeight = ROW_HEIGHT;
 		view.changed = () => this.redraw();
 		this.listen();

@@ -89,6 +89,7 @@ class Canvas {
 		this.context = element.getContext("2d");
 		this.colours = {};
 		this.width = this.height = 0;
+		this.labelFrom = 0; // left of it stand the lanes' names
 	}
 
 	// Colours are those of style.css, so that light and dark are decided there.
@@ -184,7 +185,8 @@ class Canvas {
 		this.context.fillRect(left, top, right - left, bottom - top);
 	}
 
-	label(text, left, right, y, colour) {
+	label(text, from, right, y, colour) {
+		const left = Math.max(from, this.labelFrom);
 		if (right - left < 24 || right - left < this.context.measureText(text).width + 8)
 			return;
 		this.context.fillStyle = colour;
