@@ -326,7 +326,7 @@ static void wrong_use(void **state)
 		{ { "policy", "check", "--vm", "3" }, "--vm and --json belong to 'explain'" },
 		{ { "policy", "explain", "--vm", "nosuch" }, "no VM matches 'nosuch'" },
 		{ { "doctor", "x" }, "'x' is too much" },
-		{ { "module" }, "there are release and swap" },
+		{ { "module" }, "there are release, swap and unload" },
 		{ { "module", "load" }, "'load' is not known here" },
 		{ { "module", "release", "swap" }, "'swap' is not known here" },
 		{ { "frobnicate" }, "there is no command 'frobnicate'" },
@@ -361,6 +361,7 @@ static void no_swap_in_an_epoch(void **state)
 	assert_string_equal(RUN(0, 10, "module", "swap"),
 			    "kcoh: VM web-1 is in a dirty epoch: let its migration end first, or "
 			    "insist with --force\n");
+	assert_non_null(strstr(RUN(0, 10, "module", "unload"), "VM web-1 is in a dirty epoch"));
 	assert_non_null(strstr(RUN(0, 2, "module", "release"), "VM 3 (web-1) is in a dirty epoch"));
 	assert_non_null(strstr(RUN(0, 0, "module", "release", "--force"), "kcohd has let go"));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module's swap: which programs are run in which order, and what is left when one of them fails. The programs are
+ * The module's swap and removal: which programs are run in which order, and what is left when one of them fails. The programs are
  * scripts on a PATH of the test's own, the module a file below a root of its own.
  */
 #include <setjmp.h>
@@ -150,13 +150,28 @@ static void no_such_programs(void **state)
 	swap_is(-ENOPKG, "there is no kcoh module for kernel", "");
 }
 
+static void unloaded(void **state)
+{
+	char sentence[256] = "";
+
+	(void)state;
+	assert_int_equal(kcoh_host_unload(dir, sentence, sizeof(sentence)), 0);
+	calls_are("rmmod kcoh\n");
+	touch("/rmmod.fails");
+	assert_int_equal(kcoh_host_unload(dir, sentence, sizeof(sentence)), -EBUSY);
+	assert_non_null(strstr(sentence, "so it stays"));
+	unlink(below("/sys/module/kcoh/initstate"));
+	assert_int_equal(kcoh_host_unload(dir, sentence, sizeof(sentence)), -ENOENT);
+	calls_are("rmmod kcoh\nrmmod kcoh\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(swapped), TEST(not_loaded),    TEST(none_to_load),
-		TEST(in_use),  TEST(does_not_load), TEST(no_such_programs),
+		TEST(swapped),       TEST(not_loaded),       TEST(none_to_load), TEST(in_use),
+		TEST(does_not_load), TEST(no_such_programs), TEST(unloaded),
 	};
 
 	return cmocka_run_group_tests_name("swap", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * swap.c - another build of the module in the place of the one that is loaded.
+ * swap.c - the loaded module goes, or another build comes in its place.
  *
  * What can be known beforehand is asked beforehand, so that a swap which cannot succeed leaves the loaded module where it
  * is: is there one to load for this kernel at all? (DKMS builds none for kernels that kcoh does not know.) Between rmmod and
@@ -39,24 +39,41 @@ static bool run(const char *const *argv)
 	return status == 0;
 }
 
-static bool is_loaded(const char *root)
+static int must_be_loaded(const char *root, char *err, size_t err_len)
 {
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/sys/module/kcoh/initstate", root);
-	return access(path, F_OK) == 0;
+	if (access(path, F_OK) == 0)
+		return 0;
+	snprintf(err, err_len, "the kcoh module is not loaded");
+	return -ENOENT;
+}
+
+static int unload(char *err, size_t err_len)
+{
+	if (run((const char *const[]){ "rmmod", "kcoh", NULL }))
+		return 0;
+	snprintf(err, err_len, "the kcoh module cannot be removed, so it stays: something uses it");
+	return -EBUSY;
+}
+
+int kcoh_host_unload(const char *root, char *err, size_t err_len)
+{
+	int ret = must_be_loaded(root, err, err_len);
+
+	return ret < 0 ? ret : unload(err, err_len);
 }
 
 int kcoh_host_swap(const char *root, uint64_t *ret_ns, char *err, size_t err_len)
 {
 	struct utsname uts = { 0 };
 	uint64_t start;
+	int ret = must_be_loaded(root, err, err_len);
 
+	if (ret < 0)
+		return ret;
 	uname(&uts);
-	if (!is_loaded(root)) {
-		snprintf(err, err_len, "the kcoh module is not loaded");
-		return -ENOENT;
-	}
 	if (!run((const char *const[]){ "modinfo", "-n", "kcoh", NULL })) {
 		snprintf(err, err_len,
 			 "there is no kcoh module for kernel %s to load, so the loaded one stays: "
@@ -65,11 +82,9 @@ int kcoh_host_swap(const char *root, uint64_t *ret_ns, char *err, size_t err_len
 		return -ENOPKG;
 	}
 	start = kcoh_clock_ns(CLOCK_MONOTONIC);
-	if (!run((const char *const[]){ "rmmod", "kcoh", NULL })) {
-		snprintf(err, err_len,
-			 "the kcoh module cannot be removed, so it stays: something uses it");
-		return -EBUSY;
-	}
+	ret = unload(err, err_len);
+	if (ret < 0)
+		return ret;
 	if (!run((const char *const[]){ "modprobe", "kcoh", NULL })) {
 		snprintf(err, err_len,
 			 "the kcoh module was removed and the installed one cannot be loaded: "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * swap.h - another build of the module in the place of the one that is loaded.
+ * swap.h - the loaded module goes, or another build comes in its place.
  */
 #ifndef KCOH_HOST_SWAP_H
 #define KCOH_HOST_SWAP_H
@@ -20,5 +20,8 @@
  *   -ENOTRECOVERABLE   it was removed, and the other one cannot be loaded: there is no module now
  */
 int kcoh_host_swap(const char *root, uint64_t *ret_ns, char *err, size_t err_len);
+
+/* Unloads kcoh.ko: 0, -ENOENT or -EBUSY as above. */
+int kcoh_host_unload(const char *root, char *err, size_t err_len);
 
 #endif

@@ -24,7 +24,7 @@ static const struct command commands[] = {
 	{ "history", "show what happened in the last months", cmd_history },
 	{ "report", "write what happened as a page with a time line, or for Perfetto", cmd_report },
 	{ "policy", "check the configuration, or explain what applies to one", cmd_policy },
-	{ "module", "let the kernel module be unloaded, or swap it for another build", cmd_module },
+	{ "module", "unload the kernel module, or swap it for another build", cmd_module },
 	{ "version", "print the version", cmd_version },
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * module.c - kcoh module release, kcoh module swap: the kernel module goes, or makes room for another build.
+ * module.c - kcoh module release, swap, unload: the kernel module goes, or makes room for another build.
  *
  * The kernel refuses to unload a module while a BPF program sits on one of its tracepoints. kcohd takes its programs off
  * for 30 s, goes on as on a host without the module, and picks the module up again when it is (still, or again) there.
@@ -8,7 +8,7 @@
  *   # kcoh module swap
  *   the kcoh module was swapped: for 61 ms there was none
  *
- * While there is no module nothing is cleaned, so neither is done while a VM is in a dirty epoch. Where no kcohd answers the
+ * While there is no module nothing is cleaned, so nothing of this is done while a VM is in a dirty epoch. Where no kcohd answers the
  * module is asked: in an epoch it has trapped the VM's vCPUs.
  */
 #include <inttypes.h>
@@ -94,6 +94,17 @@ static void look_back(const struct module_options *options)
 	json_decref(vms);
 }
 
+static int unload_now(const struct module_options *options)
+{
+	char sentence[256];
+
+	if (kcoh_host_unload("", sentence, sizeof(sentence)) < 0)
+		return complain("%s", sentence);
+	printf("the kcoh module was unloaded\n");
+	look_back(options);
+	return STATUS_OK;
+}
+
 static int swap_now(const struct module_options *options)
 {
 	struct kcoh_hello hello;
@@ -127,19 +138,50 @@ static int let_go(const struct module_options *options)
 	return status;
 }
 
-static int swap(const struct module_options *options)
+/* Sees to it that nothing stands in the way, then does it. */
+static int when_idle(const struct module_options *options,
+		     int (*now)(const struct module_options *options))
 {
 	json_t *vms;
 	int status;
 
 	if (geteuid() != 0)
-		return complain("only root may swap the module");
+		return complain("only root may unload or swap the module");
 	vms = client_try(&options->common, "/v1/vms");
 	status = wait_for_epochs(options, vms);
 	json_decref(vms);
 	if (status == STATUS_OK)
 		status = let_go(options);
-	return status == STATUS_OK ? swap_now(options) : status;
+	return status == STATUS_OK ? now(options) : status;
+}
+
+static int swap(const struct module_options *options)
+{
+	return when_idle(options, swap_now);
+}
+
+static int unload(const struct module_options *options)
+{
+	return when_idle(options, unload_now);
+}
+
+static const struct {
+	const char *word;
+	int (*run)(const struct module_options *options);
+} deeds[] = {
+	{ "release", release },
+	{ "swap", swap },
+	{ "unload", unload },
+};
+
+static int (*must_deed(const struct argp_state *state,
+		       const char *word))(const struct module_options *)
+{
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
+		if (!strcmp(deeds[i].word, word) && !state->arg_num)
+			return deeds[i].run;
+	}
+	usage_error(state, "'%s' is not known here: there are release, swap and unload", word);
 }
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
@@ -154,15 +196,10 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		options->force = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		options->run = !strcmp(arg, "release") ? release :
-			       !strcmp(arg, "swap")    ? swap :
-							 NULL;
-		if (!options->run || state->arg_num)
-			usage_error(state, "'%s' is not known here: there are release and swap",
-				    arg);
+		options->run = must_deed(state, arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		usage_error(state, "what about the module? there are release and swap");
+		usage_error(state, "what about the module? there are release, swap and unload");
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -176,23 +213,24 @@ static const struct argp_option argp_options[] = {
 int cmd_module(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = {
-		argp_options,
-		on_option,
-		"release\nswap",
-		"release makes a running kcohd let go of the kernel module, so that 'rmmod kcoh' "
-		"works. "
-		"swap puts the installed build of the module in the place of the loaded one.\v"
-		"After release kcohd stays off the module for 30 seconds, or until there is "
-		"another; "
-		"until then windows are not seen reliably and verdicts say so. Neither is done "
-		"while a VM is in a dirty epoch. Needs root. Exit status: 0, 10 not now (swap), or "
-		"2 "
-		"and one sentence.",
-		children,
-		NULL,
-		NULL
-	};
+	static const struct argp argp = { argp_options,
+					  on_option,
+					  "release\nswap\nunload",
+					  "release makes a running kcohd let go of the kernel "
+					  "module, so that 'rmmod kcoh' works; unload "
+					  "does that and unloads it; swap puts the installed build "
+					  "of the module in the place of the "
+					  "loaded one.\v"
+					  "After release kcohd stays off the module for 30 "
+					  "seconds, or until there is another; "
+					  "until then windows are not seen reliably and verdicts "
+					  "say so. Nothing of this is done "
+					  "while a VM is in a dirty epoch. Needs root. Exit "
+					  "status: 0, 10 not now (swap, unload), or 2 "
+					  "and one sentence.",
+					  children,
+					  NULL,
+					  NULL };
 	struct module_options options = { 0 };
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
