@@ -69,4 +69,8 @@ install-module:
 		$(INSTALL) $(PACKAGING)/system/modprobe.conf $(DESTDIR)/etc/modprobe.d/kcoh.conf
 	@$(INSTALL) $(PACKAGING)/system/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/kcoh.conf
 
-.PHONY: manual install install-module
+## deb       Debian packages: kcoh and kcoh-dkms for arm64, kcoh for amd64; checked by lintian
+deb: native arm64 bpf manual
+	@scripts/packaging/deb --lint
+
+.PHONY: manual deb install install-module
