@@ -23,7 +23,7 @@ MANUAL := $(patsubst docs/man/%.scd,build/man/%,$(wildcard docs/man/*.scd))
 COMPLETIONS := build/completion/bash build/completion/zsh
 MANUAL_FROM := scripts/manual user/serve/version.h $(PROGRAMS:%=build/native/bin/%)
 
-build/man/%: docs/man/%.scd docs/events.md docs/kcoh.conf.example $(MANUAL_FROM)
+build/man/%: docs/man/%.scd docs/events.md docs/kcoh.conf.example include/kcoh/reason.h $(MANUAL_FROM)
 	$(call say,MAN,$@)
 	@mkdir -p $(@D)
 	$(Q)scripts/manual page $< >$@.scd
