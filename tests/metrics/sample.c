@@ -64,6 +64,7 @@ static void vm_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t
 	if (kcoh_roster_add(roster, kcoh_ident_new(id, id, "qemu", name, NULL)) < 0)
 		abort();
 	kcoh_core_vm(core, id, &view);
+	kcoh_roster_find(roster, id)->smmu_events = id;
 	for (uint32_t i = 0; i < 10; i++) {
 		harvest.hdr.ts_ns += 1000000000;
 		harvest.source = i % 2 ? KCOH_HARVEST_BY_KVM : KCOH_HARVEST_BY_MODULE;
@@ -83,6 +84,9 @@ static void vms_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_
 int main(int argc, char **argv)
 {
 	static const struct kcoh_core_config bounds = { MAX_VMS, 4, 4 };
+	static const struct kcoh_smmu_counts smmu = {
+		.events = { [0x10] = 7, [0xe3] = 1, [0x2a] = 2 }, .unread = 3
+	};
 	static const struct kcoh_metrics_hook hook = { "kvm_exit", "raw_tp" };
 	struct kcoh_metrics_host host = {
 		.now_ns = 5000000000,
@@ -91,6 +95,7 @@ int main(int argc, char **argv)
 		.features_known = true,
 		.module_up = true,
 		.module_stats_known = true,
+		.smmu = &smmu,
 		.hooks = 1,
 		.hook = { hook },
 	};

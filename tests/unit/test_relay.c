@@ -376,6 +376,33 @@ static void malformed(void **state)
 	events(bench, "lost:7 window:blind:open verdict:veto/events-lost");
 }
 
+/* Each event once, a storm as often as it says; those of a VM's devices with the VM, too. */
+static void smmu_events(void **state)
+{
+	struct bench *bench = *state;
+	const struct kcoh_smmu_counts *counts = kcoh_relay_smmu(bench->relay);
+	char name[KCOH_SMMU_TEXT];
+
+	vm_starts(bench, 3, KCOH_HOST_MODULE | KCOH_HOST_TRAP);
+	PUSH(SMMU, smmu, 3, NONE, 0, .raw = { 0x10 }, .count = 1);
+	PUSH(SMMU, smmu, 3, NONE, 0, .raw = { 0x10 }, .count = 500, .kind = KCOH_SMMU_FOLDED);
+	PUSH(SMMU, smmu, 0, NONE, 0, .raw = { 0x02 }, .count = 1);
+	PUSH(SMMU, smmu, 0, NONE, 0, .count = 7, .kind = KCOH_SMMU_UNREAD);
+	PUSH(SMMU, smmu, 0, NONE, 0, .count = 9, .kind = KCOH_SMMU_LOST);
+	assert_int_equal(counts->events[0x10], 501);
+	assert_int_equal(counts->events[0x02], 1);
+	assert_int_equal(counts->events[0], 0);
+	assert_int_equal(counts->unread, 7);
+	assert_int_equal(counts->lost, 9);
+	assert_int_equal(kcoh_roster_find(bench->roster, 3)->smmu_events, 501);
+	kcoh_smmu_text(0x10, name, sizeof(name));
+	assert_string_equal(name, "F_TRANSLATION");
+	kcoh_smmu_text(0xe3, name, sizeof(name));
+	assert_string_equal(name, "IMPDEF_EVENT3");
+	kcoh_smmu_text(0x2a, name, sizeof(name));
+	assert_string_equal(name, "EVENT_2A");
+}
+
 /* A type of a later kcoh is skipped. */
 static void unknown_type(void **state)
 {
@@ -449,6 +476,7 @@ int main(void)
 		TEST(a_loss_alone),
 		TEST(malformed),
 		TEST(unknown_type),
+		TEST(smmu_events),
 		TEST(swept),
 		TEST(too_many),
 		TEST(policies_again),

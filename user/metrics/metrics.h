@@ -18,6 +18,7 @@
 #include "kcoh/ioctl.h"
 #include "metrics/openmetrics.h"
 #include "names/roster.h"
+#include "relay/smmu_counts.h"
 
 struct kcoh_metrics_hook {
 	const char *name;
@@ -50,6 +51,7 @@ struct kcoh_metrics_host {
 	struct kcoh_metrics_hook hook[KCOH_METRICS_HOOKS];
 	bool process_known;
 	struct kcoh_metrics_process process;
+	const struct kcoh_smmu_counts *smmu; /* NULL: not known */
 	struct kcoh_core_stats core; /* filled by kcoh_metrics_render() */
 };
 

@@ -27,6 +27,7 @@
 struct vm_facts {
 	struct kcoh_vm_view view;
 	const struct kcoh_harvests *harvests;
+	uint64_t smmu_events;
 	bool exits_known;
 	struct kcoh_exit_counts exits;
 	char labels[LABELS_LEN]; /* vm="3",name="web-1" */
@@ -127,6 +128,30 @@ HOST_NUMBER(alerts, core.alerts)
 HOST_NUMBER(alerts_quiet, core.alerts_quiet)
 HOST_NUMBER(event_streams, streams)
 
+/* Named as in events: by the architecture, else by its number. */
+static void smmu_events(const struct scrape *scrape)
+{
+	const struct kcoh_smmu_counts *smmu = scrape->host->smmu;
+	char name[KCOH_SMMU_TEXT];
+
+	for (unsigned int id = 0; smmu && id < 256; id++) {
+		if (!smmu->events[id])
+			continue;
+		kcoh_smmu_text((uint8_t)id, name, sizeof(name));
+		number(scrape, "", "event", name, smmu->events[id]);
+	}
+}
+
+static void smmu_lost(const struct scrape *scrape)
+{
+	const struct kcoh_smmu_counts *smmu = scrape->host->smmu;
+
+	if (!smmu)
+		return;
+	number(scrape, "", "why", "unread", smmu->unread);
+	number(scrape, "", "why", "full", smmu->lost);
+}
+
 #define MODULE_NUMBER(fn, member)                                                                  \
 	static void fn(const struct scrape *scrape)                                                \
 	{                                                                                          \
@@ -211,6 +236,7 @@ VM_NUMBER(vm_epochs, vm->view.epochs)
 VM_NUMBER(vm_toggles, vm->view.toggles)
 VM_NUMBER(vm_resets, vm->view.resets)
 VM_NUMBER(vm_set_ways, vm->view.set_ways)
+VM_NUMBER(vm_smmu_events, vm->smmu_events)
 
 static void vm_vcpus(const struct scrape *scrape, const struct vm_facts *vm)
 {
@@ -348,6 +374,14 @@ static const struct metric metrics[] = {
 	  .host = alerts_quiet },
 	{ "kcoh_event_streams", "", "", "Readers of the event stream now.", GAUGE,
 	  .host = event_streams },
+	{ "kcoh_smmu_events", "", "event",
+	  "Event records of all SMMUs, by what they report; what never occurred is left out. Of a "
+	  "storm all count as its last one.",
+	  COUNTER, .host = smmu_events },
+	{ "kcoh_smmu_events_lost", "", "why",
+	  "Event records that nobody could read: written over in the queue (unread), or never "
+	  "written since it was full (at least so many).",
+	  COUNTER, .host = smmu_lost },
 	{ "kcoh_module_epochs", "", "", "Dirty epochs over most of a VM's RAM.", COUNTER,
 	  .host = module_epochs },
 	{ "kcoh_module_harvests", "", "", "Harvests whose pages were cleaned.", COUNTER,
@@ -417,6 +451,9 @@ static const struct metric metrics[] = {
 	{ "kcoh_vm_resets", "", "vm, name", "Resets of vCPUs.", COUNTER, .vm = vm_resets },
 	{ "kcoh_vm_set_ways", "", "vm, name", "Set/way cache operations.", COUNTER,
 	  .vm = vm_set_ways },
+	{ "kcoh_vm_smmu_events", "", "vm, name",
+	  "Event records of SMMUs about its devices, while they were its own.", COUNTER,
+	  .vm = vm_smmu_events },
 	{ "kcoh_vm_exits", "", "vm, name, class",
 	  "Exits from the guest, by exception class; classes that never occurred are left out.",
 	  COUNTER, .vm = vm_exits },
@@ -467,6 +504,7 @@ static void facts_fill(const struct kcoh_metrics_source *source,
 	};
 	(void)kcoh_core_vm(source->core, ident->id, &vm->view);
 	vm->harvests = &roster_vm->harvests;
+	vm->smmu_events = roster_vm->smmu_events;
 	vm->exits_known = source->exits &&
 			  source->exits(source->ctx, ident->id, KCOH_VCPU_NONE, &vm->exits) == 0;
 	snprintf(id, sizeof(id), "%u", ident->id);

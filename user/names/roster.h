@@ -58,6 +58,7 @@ struct kcoh_roster_vm {
 	struct kcoh_ev_policy policy; /* as the core was told last, with ts_ns 0 */
 	struct kcoh_harvests harvests;
 	struct kcoh_exit_rate exit_rate;
+	uint64_t smmu_events; /* of its devices, while they were its own */
 };
 
 struct kcoh_roster; /* opaque */

@@ -23,6 +23,7 @@ struct kcoh_relay {
 	uint64_t malformed;
 	uint64_t untold; /* records lost by being none, and by what those said of losses */
 	uint32_t host_features;
+	struct kcoh_smmu_counts smmu;
 };
 
 int kcoh_relay_new(const struct kcoh_relay_config *config, struct kcoh_relay **ret_relay)
@@ -44,6 +45,11 @@ void kcoh_relay_free(struct kcoh_relay *relay)
 uint64_t kcoh_relay_malformed(const struct kcoh_relay *relay)
 {
 	return relay->malformed;
+}
+
+const struct kcoh_smmu_counts *kcoh_relay_smmu(const struct kcoh_relay *relay)
+{
+	return &relay->smmu;
 }
 
 static struct kcoh_entry entry_of(struct kcoh_relay *relay, unsigned int type,
@@ -126,6 +132,15 @@ static void harvests_tick(struct kcoh_relay *relay, uint64_t now_ns)
 		kcoh_harvests_tick(&vm->harvests, now_ns);
 		harvests_show(relay, vm, false);
 	}
+}
+
+static void smmu_take(struct kcoh_relay *relay, const struct kcoh_ev_smmu *ev)
+{
+	struct kcoh_roster_vm *vm = kcoh_roster_find(relay->config.roster, ev->hdr.vm);
+
+	kcoh_smmu_counts_add(&relay->smmu, ev);
+	if (vm)
+		vm->smmu_events += ev->count;
 }
 
 static void window_log(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
@@ -337,6 +352,10 @@ static void accepted(struct kcoh_relay *relay, const union kcoh_ev *ev)
 	case KCOH_EV_TICK:
 		record_log(relay, ev);
 		harvests_tick(relay, ev->hdr.ts_ns);
+		break;
+	case KCOH_EV_SMMU:
+		smmu_take(relay, &ev->smmu);
+		record_log(relay, ev);
 		break;
 	case KCOH_EV_HOST:
 		relay->host_features = ev->host.features;

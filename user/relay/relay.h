@@ -10,6 +10,7 @@
 
 #include "core/core.h"
 #include "names/roster.h"
+#include "relay/smmu_counts.h"
 #include "serve/log.h"
 
 struct kcoh_relay_config {
@@ -40,6 +41,9 @@ size_t kcoh_relay_policies(struct kcoh_relay *relay, uint64_t ts_ns);
 
 /* Time has passed: a TICK of that time, which also tells the core of records that were none. */
 void kcoh_relay_tick(struct kcoh_relay *relay, uint64_t ts_ns);
+
+/* Events of SMMUs so far, of all devices. Valid as long as the relay. */
+const struct kcoh_smmu_counts *kcoh_relay_smmu(const struct kcoh_relay *relay);
 
 /* Records that were no records. */
 uint64_t kcoh_relay_malformed(const struct kcoh_relay *relay);

@@ -5,9 +5,8 @@
  * An event record has the fields that its kind has and no others: C_BAD_STREAMID no address, a fault of stage 1 no IPA.
  * What an SMMU could not tell (the queue was full) has an event of its own, so that no reader takes silence for peace.
  */
-#include <stdio.h>
-
 #include "kcoh/smmu.h"
+#include "relay/smmu_counts.h"
 #include "serve/event_json.h"
 #include "serve/smmu_json.h"
 
@@ -29,14 +28,10 @@ static json_t *group_json(uint32_t group)
 /* A name for any id: those that are left to implementations and reserved ones, too. */
 static void event_name(json_t *o, uint8_t id)
 {
-	const char *name = kcoh_smmu_name(id);
+	char name[KCOH_SMMU_TEXT];
 
-	if (name)
-		set(o, "event", json_string(name));
-	else if ((id & 0xf0) == 0xe0)
-		set(o, "event", json_sprintf("IMPDEF_EVENT%u", id & 0xfu));
-	else
-		set(o, "event", json_sprintf("EVENT_%02X", id));
+	kcoh_smmu_text(id, name, sizeof(name));
+	set(o, "event", json_string(name));
 }
 
 static void access_fields(json_t *o, const struct kcoh_smmu_fault *fault)
