@@ -23,6 +23,9 @@ static int exits(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts 
 		return -ENOENT;
 	ret_counts->classes[0x16] = 5ull * vm;
 	ret_counts->classes[KCOH_EXIT_IRQ] = 1;
+	ret_counts->times[0][5] = 2;
+	ret_counts->times[0][12] = 3;
+	ret_counts->times[0][31] = 1;
 	return 0;
 }
 
@@ -96,6 +99,7 @@ int main(int argc, char **argv)
 		.module_up = true,
 		.module_stats_known = true,
 		.smmu = &smmu,
+		.exit_times = true,
 		.hooks = 1,
 		.hook = { hook },
 	};

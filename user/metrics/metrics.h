@@ -51,6 +51,7 @@ struct kcoh_metrics_host {
 	struct kcoh_metrics_hook hook[KCOH_METRICS_HOOKS];
 	bool process_known;
 	struct kcoh_metrics_process process;
+	bool exit_times; /* times of exits are always counted: show them */
 	const struct kcoh_smmu_counts *smmu; /* NULL: not known */
 	struct kcoh_core_stats core; /* filled by kcoh_metrics_render() */
 };

@@ -13,14 +13,14 @@
 
 const char *kcoh_metric_type_name(enum kcoh_metric_type type)
 {
-	static const char *const names[] = { "gauge", "counter", "info" };
+	static const char *const names[] = { "gauge", "counter", "info", "histogram" };
 
 	return names[type];
 }
 
 const char *kcoh_metric_suffix(enum kcoh_metric_type type)
 {
-	static const char *const suffixes[] = { "", "_total", "_info" };
+	static const char *const suffixes[] = { "", "_total", "_info", "_bucket" };
 
 	return suffixes[type];
 }

@@ -19,11 +19,12 @@ enum kcoh_metric_type {
 	KCOH_METRIC_GAUGE,
 	KCOH_METRIC_COUNTER, /* samples end in _total */
 	KCOH_METRIC_INFO, /* samples end in _info and are 1 */
+	KCOH_METRIC_HISTOGRAM, /* samples end in _bucket, their last label is le; each counts those before it, too */
 };
 
-/* "gauge", "counter", "info" */
+/* "gauge", "counter", "info", "histogram" */
 const char *kcoh_metric_type_name(enum kcoh_metric_type type);
-/* What the names of its samples end in: "", "_total", "_info". */
+/* What the names of its samples end in: "", "_total", "_info", "_bucket". */
 const char *kcoh_metric_suffix(enum kcoh_metric_type type);
 
 struct kcoh_om {

@@ -23,6 +23,8 @@
 #include "serve/version.h"
 
 #define LABELS_LEN 1024
+#define EXIT_BUCKET_FIRST 9 /* up to 1023 ns */
+#define EXIT_BUCKET_LAST 29 /* up to 1.07 s */
 
 struct vm_facts {
 	struct kcoh_vm_view view;
@@ -310,6 +312,48 @@ static void vm_exits(const struct scrape *scrape, const struct vm_facts *vm)
 	}
 }
 
+/*
+ * Counted in powers of two; every second one is shown, from 1 us to a second, so that a VM has 130 series at most and not 320. A
+ * bucket holds whole nanoseconds up to 2^n - 1, so that is its bound.
+ */
+static void exit_times_write(const struct scrape *scrape, const char *labels,
+			     const uint64_t *buckets)
+{
+	uint64_t count = 0;
+	char le[24];
+
+	for (uint32_t i = 0; i < KCOH_EXIT_BUCKETS; i++) {
+		uint64_t bound_ns = (2ull << i) - 1;
+
+		count += buckets[i];
+		if (i < EXIT_BUCKET_FIRST || i > EXIT_BUCKET_LAST || (i - EXIT_BUCKET_FIRST) % 2)
+			continue;
+		snprintf(le, sizeof(le), "%u.%09u", (unsigned int)(bound_ns / 1000000000),
+			 (unsigned int)(bound_ns % 1000000000));
+		number(scrape, labels, "le", le, count);
+	}
+	number(scrape, labels, "le", "+Inf", count);
+}
+
+static void vm_exit_seconds(const struct scrape *scrape, const struct vm_facts *vm)
+{
+	char labels[LABELS_LEN + 32];
+
+	for (uint32_t i = 0; scrape->host->exit_times && vm->exits_known && i < KCOH_EXIT_TIMES;
+	     i++) {
+		const uint64_t *buckets = vm->exits.times[i];
+		uint64_t any = 0;
+
+		for (uint32_t j = 0; j < KCOH_EXIT_BUCKETS; j++)
+			any |= buckets[j];
+		if (!any)
+			continue;
+		snprintf(labels, sizeof(labels), "%s", vm->labels);
+		kcoh_om_label(labels, sizeof(labels), "why", kcoh_exit_time_name(i));
+		exit_times_write(scrape, labels, buckets);
+	}
+}
+
 #define VM_HARVESTS(fn, write, expression)                                                         \
 	static void fn(const struct scrape *scrape, const struct vm_facts *vm)                     \
 	{                                                                                          \
@@ -342,6 +386,7 @@ static void vm_dirty_rate(const struct scrape *scrape, const struct vm_facts *vm
 #define GAUGE .type = KCOH_METRIC_GAUGE
 #define COUNTER .type = KCOH_METRIC_COUNTER
 #define INFO .type = KCOH_METRIC_INFO
+#define HISTOGRAM .type = KCOH_METRIC_HISTOGRAM
 
 static const struct metric metrics[] = {
 	{ "kcoh_build", "", "version, abi", "Version of kcohd.", INFO, .host = build },
@@ -457,6 +502,11 @@ static const struct metric metrics[] = {
 	{ "kcoh_vm_exits", "", "vm, name, class",
 	  "Exits from the guest, by exception class; classes that never occurred are left out.",
 	  COUNTER, .vm = vm_exits },
+	{ "kcoh_vm_exit_seconds", "seconds", "vm, name, why, le",
+	  "Time outside the guest by why it was left, user space included; inside: time inside. "
+	  "Only "
+	  "with exit_times = yes.",
+	  HISTOGRAM, .vm = vm_exit_seconds },
 	{ "kcoh_vm_harvests", "", "vm, name", "Harvests of its dirty log.", COUNTER,
 	  .vm = vm_harvests },
 	{ "kcoh_vm_pages_harvested", "", "vm, name", "Pages that harvests write-protected.",
