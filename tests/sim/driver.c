@@ -4,11 +4,13 @@
  *
  * The core's memory is filled with rubbish before each life, so that nothing of an earlier run can be relied upon.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/core.h"
 #include "driver.h"
+#include "record/ring.h"
 
 _Static_assert(SEEN_ALLOW == (int)KCOH_VERDICT_ALLOW && SEEN_REPAIR == (int)KCOH_VERDICT_REPAIR &&
 		       SEEN_WAIT == (int)KCOH_VERDICT_WAIT && SEEN_VETO == (int)KCOH_VERDICT_VETO,
@@ -20,6 +22,8 @@ struct driver {
 	struct kcoh_core *core;
 	void *memory;
 	size_t size;
+	size_t ring_bytes; /* 0: nothing is recorded */
+	struct kcoh_record_ring *ring;
 };
 
 struct driver *driver_new(void)
@@ -38,6 +42,7 @@ struct driver *driver_new(void)
 
 void driver_free(struct driver *driver)
 {
+	kcoh_record_ring_free(driver->ring);
 	free(driver->memory);
 	free(driver);
 }
@@ -48,6 +53,31 @@ void driver_restart(struct driver *driver)
 	driver->core = kcoh_core_init(driver->memory, driver->size, &config);
 	if (!driver->core)
 		abort();
+	kcoh_record_ring_free(driver->ring);
+	driver->ring = NULL;
+	if (driver->ring_bytes &&
+	    kcoh_record_ring_new(driver->ring_bytes, driver->core, &driver->ring) < 0)
+		abort();
+}
+
+void driver_record(struct driver *driver, size_t bytes)
+{
+	driver->ring_bytes = bytes;
+}
+
+bool driver_write(const struct driver *driver, const char *path)
+{
+	static const struct kcoh_frame_name names[] = { { .vm = 1, .name = "first" },
+							{ .vm = 2, .name = "second" } };
+	size_t size, n_names = sizeof(names) / sizeof(names[0]);
+	void *bytes = kcoh_record_ring_copy(driver->ring, &config, 0, names, n_names, &size);
+	FILE *file = bytes ? fopen(path, "we") : NULL;
+	bool whole = file && fwrite(bytes, 1, size, file) == size;
+
+	if (file && fclose(file) != 0)
+		whole = false;
+	free(bytes);
+	return whole;
 }
 
 int driver_step(struct driver *driver, const union kcoh_ev *ev, struct seen_act *acts)
@@ -55,6 +85,8 @@ int driver_step(struct driver *driver, const union kcoh_ev *ev, struct seen_act 
 	struct kcoh_act out[KCOH_CORE_MAX_ACTS];
 	int n = kcoh_core_step(driver->core, &ev->hdr, sizeof(*ev), out, KCOH_CORE_MAX_ACTS);
 
+	if (driver->ring && n >= 0)
+		kcoh_record_ring_add(driver->ring, &ev->hdr, out, n);
 	_Static_assert(SEEN_ACTS >= KCOH_CORE_MAX_ACTS, "acts fit");
 	for (int i = 0; i < n; i++)
 		acts[i] = (struct seen_act){ .type = out[i].type,

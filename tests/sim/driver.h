@@ -8,6 +8,7 @@
 #define SIM_DRIVER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "kcoh/event.h"
@@ -47,6 +48,13 @@ void driver_restart(struct driver *driver); /* a core that knows nothing */
 /* One record. The number of acts, or -EINVAL. */
 int driver_step(struct driver *driver, const union kcoh_ev *ev, struct seen_act *acts);
 struct seen driver_look(const struct driver *driver, uint32_t vm);
+
+/*
+ * From its next life on what the core is told is recorded, in so many bytes; driver_write() writes what there is of this life to a
+ * file for `kcoh replay`. False and errno if that fails.
+ */
+void driver_record(struct driver *driver, size_t bytes);
+bool driver_write(const struct driver *driver, const char *path);
 
 /* For people. */
 const char *driver_verdict_name(uint32_t kind);

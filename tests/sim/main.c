@@ -22,6 +22,9 @@
 #include "oracle.h"
 #include "shrink.h"
 
+/* So little that what is recorded does not begin with the run: the core's state is taken over. */
+#define RECORD_BYTES 16384
+
 struct options {
 	uint64_t first, seeds;
 	uint32_t jobs;
@@ -29,6 +32,7 @@ struct options {
 	bool verbose;
 	bool early;
 	bool until_caught;
+	const char *record; /* a recording of the one run */
 };
 
 /* What one process found. */
@@ -188,6 +192,8 @@ static int run_one(const struct options *options, bool shrinks)
 	struct shrunk shrunk;
 	int status;
 
+	if (options->record)
+		driver_record(world->driver, RECORD_BYTES);
 	tape_from_seed(world->tape, options->first);
 	world->verbose = options->verbose && !shrinks;
 	run_again(world);
@@ -204,11 +210,24 @@ static int run_one(const struct options *options, bool shrinks)
 		       " migrations, %" PRIu64 " completed\n",
 		       options->first, world->steps, world->migrations, world->completed);
 	status = world->violation != NULL;
+	if (options->record && !driver_write(world->driver, options->record)) {
+		perror(options->record);
+		status = 2;
+	}
 	world_free(world);
 	return status;
 }
 
-enum key { KEY_SEEDS = 256, KEY_SEED, KEY_FIRST, KEY_JOBS, KEY_SHRINK, KEY_EARLY, KEY_UNTIL };
+enum key {
+	KEY_SEEDS = 256,
+	KEY_SEED,
+	KEY_FIRST,
+	KEY_JOBS,
+	KEY_SHRINK,
+	KEY_EARLY,
+	KEY_UNTIL,
+	KEY_RECORD
+};
 
 static const struct argp_option argp_options[] = {
 	{ "seeds", KEY_SEEDS, "N", 0, "Run N seeds (10000)", 0 },
@@ -218,6 +237,8 @@ static const struct argp_option argp_options[] = {
 	{ "seed", KEY_SEED, "N", 0, "Run this seed alone", 0 },
 	{ "shrink", KEY_SHRINK, NULL, 0, "… made as short as possible while it fails alike", 0 },
 	{ "verbose", 'v', NULL, 0, "… and say what happens", 0 },
+	{ "record", KEY_RECORD, "FILE", 0,
+	  "… and write what the core was told last to FILE, for kcoh replay", 0 },
 	{ "early", KEY_EARLY, NULL, 0,
 	  "A deliberate bug: the module cleans before the TLB invalidation", 0 },
 	{ 0 },
@@ -260,6 +281,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_EARLY:
 		options->early = true;
+		return 0;
+	case KEY_RECORD:
+		options->record = arg;
 		return 0;
 	case KEY_UNTIL:
 		options->until_caught = true;

@@ -20,6 +20,7 @@
 
 #pragma GCC diagnostic error "-Wpadded"
 #include "kcoh/event.h"
+#include "kcoh/recording.h"
 #include "../../bpf/maps.h"
 #ifndef __bpf__
 #include "kcoh/ioctl.h"
@@ -171,6 +172,34 @@ SIZE(kcoh_ev_host, 32);
 FIELD(kcoh_ev_host, hdr, 0, 24);
 FIELD(kcoh_ev_host, features, 24, 4);
 FIELD(kcoh_ev_host, page_size, 28, 4);
+
+SIZE(kcoh_recording_header, 40);
+FIELD(kcoh_recording_header, magic, 0, 8);
+FIELD(kcoh_recording_header, version, 8, 4);
+FIELD(kcoh_recording_header, abi, 12, 4);
+FIELD(kcoh_recording_header, real_ns, 16, 8);
+FIELD(kcoh_recording_header, max_vms, 24, 4);
+FIELD(kcoh_recording_header, max_vcpus, 28, 4);
+FIELD(kcoh_recording_header, max_slots, 32, 4);
+FIELD(kcoh_recording_header, crc, 36, 4);
+
+SIZE(kcoh_frame, 16);
+FIELD(kcoh_frame, size, 0, 4);
+FIELD(kcoh_frame, kind, 4, 4);
+FIELD(kcoh_frame, outcome, 8, 4);
+FIELD(kcoh_frame, crc, 12, 4);
+
+SIZE(kcoh_frame_name, 304);
+FIELD(kcoh_frame_name, vm, 0, 4);
+FIELD(kcoh_frame_name, uuid, 4, 40);
+FIELD(kcoh_frame_name, name, 44, 256);
+FIELD(kcoh_frame_name, pad, 300, 4);
+
+VALUE(KCOH_RECORDING, 1);
+VALUE(KCOH_FRAME_END, 0);
+VALUE(KCOH_FRAME_EVENT, 1);
+VALUE(KCOH_FRAME_IMAGE, 2);
+VALUE(KCOH_FRAME_NAME, 3);
 
 SIZE(kcoh_ev_policy, 56);
 FIELD(kcoh_ev_policy, hdr, 0, 24);

@@ -110,6 +110,15 @@ static inline json_t *policy(void *ctx, const struct kcoh_ident *ident)
 			 "/etc/kcoh/kcoh.conf:9: no");
 }
 
+static inline int record_to(void *ctx, char *ret_path, size_t path_len, char *err, size_t err_len)
+{
+	struct bench *bench = ctx;
+
+	snprintf(ret_path, path_len, "/var/x.rec");
+	snprintf(err, err_len, "not now");
+	return bench->release_err;
+}
+
 static inline int release(void *ctx, uint64_t *ret_ns, char *err, size_t err_len)
 {
 	struct bench *bench = ctx;
@@ -172,6 +181,7 @@ static inline void server_start(struct bench *bench)
 		.policy = policy,
 		.history = bench->history,
 		.module_release = release,
+		.record = record_to,
 		.ctx = bench,
 	};
 	char sentence[256];

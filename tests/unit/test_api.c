@@ -365,6 +365,26 @@ static void module_release(void **state)
 	assert_string_equal(answer.body, "{\"error\":\"not now\"}\n");
 }
 
+static void recordings(void **state)
+{
+	struct bench *bench = *state;
+	struct answer answer;
+
+	ask_with(bench, "GET", "/v1/recordings", "", &answer);
+	assert_int_equal(answer.status, 405);
+	ask_with(bench, "POST", "/v1/recordings", "", &answer);
+	if (geteuid() != 0) {
+		assert_int_equal(answer.status, 403);
+		return;
+	}
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(answer.body, "{\"path\":\"/var/x.rec\"}\n");
+	bench->release_err = -EBUSY;
+	ask_with(bench, "POST", "/v1/recordings", "", &answer);
+	assert_int_equal(answer.status, 409);
+	assert_string_equal(answer.body, "{\"error\":\"not now\"}\n");
+}
+
 /* A VM whose RAM is being logged keeps the module, unless somebody insists. */
 static void module_release_in_an_epoch(void **state)
 {
@@ -511,6 +531,7 @@ int main(void)
 		TEST(tcp_only_reads),
 		TEST(tcp_addresses),
 		TEST(policy_of_a_vm),
+		TEST(recordings),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);

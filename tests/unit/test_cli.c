@@ -366,6 +366,15 @@ static void no_swap_in_an_epoch(void **state)
 	assert_non_null(strstr(RUN(0, 0, "module", "release", "--force"), "kcohd has let go"));
 }
 
+static void records_and_replays(void **state)
+{
+	struct bench *bench = *state;
+
+	if (geteuid() == 0)
+		assert_string_equal(RUN(0, 0, "record"), "/var/x.rec\n");
+	assert_non_null(strstr(RUN(0, 2, "record", "x"), "'x' is too much"));
+}
+
 static void policies(void **state)
 {
 	static const char text[] =
@@ -404,6 +413,7 @@ int main(void)
 		TEST(wrong_use),
 		TEST(checks),
 		TEST(policies),
+		TEST(records_and_replays),
 		TEST(no_swap_in_an_epoch),
 	};
 

@@ -24,6 +24,9 @@
 #define HISTORY_DAYS 90
 #define HISTORY_MB 256
 #define EXIT_VCPUS 2048
+#define RECORD_MB 16
+#define RECORDINGS "/var/lib/kcoh/recordings"
+#define RECORDINGS_KEEP 16
 
 static int replace(char **text, const char *value)
 {
@@ -48,9 +51,12 @@ int kcoh_config_new(struct kcoh_config **ret_config)
 	config->bpf_dir = strdup(KCOH_BPF_DIR);
 	config->exit_vcpus = EXIT_VCPUS;
 	config->history = strdup(HISTORY);
+	config->record_mb = RECORD_MB;
+	config->recordings = strdup(RECORDINGS);
+	config->recordings_keep = RECORDINGS_KEEP;
 	config->history_days = HISTORY_DAYS;
 	config->history_mb = HISTORY_MB;
-	if (!config->socket || !config->bpf_dir || !config->history) {
+	if (!config->socket || !config->bpf_dir || !config->history || !config->recordings) {
 		kcoh_config_free(config);
 		return -ENOMEM;
 	}
@@ -84,6 +90,7 @@ void kcoh_config_free(struct kcoh_config *config)
 	free(config->listen);
 	free(config->history);
 	free(config->bpf_dir);
+	free(config->recordings);
 	free(config);
 }
 
@@ -209,6 +216,9 @@ void kcoh_config_adopt(struct kcoh_config *config, struct kcoh_config *fresh, ch
 		{ "history_days", config->history_days != fresh->history_days },
 		{ "history_mb", config->history_mb != fresh->history_mb },
 		{ "exit_vcpus", config->exit_vcpus != fresh->exit_vcpus },
+		{ "record_mb", config->record_mb != fresh->record_mb },
+		{ "recordings", differ(config->recordings, fresh->recordings) },
+		{ "recordings_keep", config->recordings_keep != fresh->recordings_keep },
 	};
 	size_t used = 0;
 
@@ -262,6 +272,21 @@ bool kcoh_config_times(const struct kcoh_config *config)
 const char *kcoh_config_bpf_dir(const struct kcoh_config *config)
 {
 	return config->bpf_dir;
+}
+
+uint32_t kcoh_config_record_mb(const struct kcoh_config *config)
+{
+	return config->record_mb;
+}
+
+const char *kcoh_config_recordings(const struct kcoh_config *config)
+{
+	return config->recordings;
+}
+
+uint32_t kcoh_config_recordings_keep(const struct kcoh_config *config)
+{
+	return config->recordings_keep;
 }
 
 int kcoh_config_set_socket(struct kcoh_config *config, const char *path)

@@ -59,6 +59,10 @@ const char *kcoh_config_bpf_dir(const struct kcoh_config *config);
 /* How many vCPUs' exits are counted apart; whether the times of exits are counted all the time. */
 uint32_t kcoh_config_exit_vcpus(const struct kcoh_config *config);
 bool kcoh_config_times(const struct kcoh_config *config);
+/* Memory for what the core was told last (0: none), where it is written to, and how many files of it are kept. */
+uint32_t kcoh_config_record_mb(const struct kcoh_config *config);
+const char *kcoh_config_recordings(const struct kcoh_config *config);
+uint32_t kcoh_config_recordings_keep(const struct kcoh_config *config);
 /* The command line comes before the file. 0 or -ENOMEM. */
 int kcoh_config_set_socket(struct kcoh_config *config, const char *path);
 int kcoh_config_set_bpf_dir(struct kcoh_config *config, const char *path);
@@ -72,6 +76,10 @@ struct kcoh_policy kcoh_config_policy(const struct kcoh_config *config, const ch
 
 /* That of VMs that no section matches. */
 struct kcoh_policy kcoh_config_defaults(const struct kcoh_config *config);
+
+/* Fills all of a POLICY record but its header. `can_cancel`: there is a way to cancel this VM's migrations. */
+void kcoh_policy_event(const struct kcoh_policy *policy, bool can_cancel,
+		       struct kcoh_ev_policy *ret_ev);
 
 /* Where a value comes from. */
 struct kcoh_config_line {

@@ -56,6 +56,9 @@ struct kcoh_config {
 	char *bpf_dir;
 	uint32_t exit_vcpus;
 	bool times;
+	uint32_t record_mb; /* 0: nothing is recorded */
+	char *recordings;
+	uint32_t recordings_keep;
 	/* what applies to VMs */
 	TAILQ_HEAD(, file) files; /* in the order they were read */
 	struct section defaults;

@@ -17,6 +17,8 @@
 
 #define HISTORY_LIMIT_MAX 1000000
 #define EXIT_VCPUS_MAX 65535
+#define RECORD_MB_MAX 1024
+#define RECORDINGS_KEEP_MAX 10000
 #define ARM_DEADLINE_MAX_MS 60000
 #define DEFER_DEADLINE_MAX_MS 3600000
 #define HOLD_DEADLINE_MAX_MS 600000 /* what the module takes */
@@ -86,6 +88,35 @@ static int read_history_limit(struct parser *parser, const char *key, const char
 	return 1;
 }
 
+static int read_record_mb(struct parser *parser, const char *key, const char *value)
+{
+	uint32_t mb;
+
+	if (kcoh_text_u32(value, &mb) < 0 || mb > RECORD_MB_MAX)
+		return parse_fail(parser, "%s must be a number from 0 (none) to %d, not '%s'", key,
+				  RECORD_MB_MAX, value);
+	parser->config->record_mb = mb;
+	return 1;
+}
+
+static int read_recordings(struct parser *parser, const char *key, const char *value)
+{
+	if (*value != '/')
+		return parse_fail(parser, "%s must be an absolute path, not '%s'", key, value);
+	return text_set(parser, &parser->config->recordings, value);
+}
+
+static int read_recordings_keep(struct parser *parser, const char *key, const char *value)
+{
+	uint32_t keep;
+
+	if (kcoh_text_u32(value, &keep) < 0 || keep < 1 || keep > RECORDINGS_KEEP_MAX)
+		return parse_fail(parser, "%s must be a number from 1 to %d, not '%s'", key,
+				  RECORDINGS_KEEP_MAX, value);
+	parser->config->recordings_keep = keep;
+	return 1;
+}
+
 static int read_bpf_dir(struct parser *parser, const char *key, const char *value)
 {
 	if (*value != '/')
@@ -124,6 +155,9 @@ static const struct key {
 	{ "history_mb", read_history_limit },
 	{ "exit_vcpus", read_exit_vcpus },
 	{ "exit_times", read_times },
+	{ "record_mb", read_record_mb },
+	{ "recordings", read_recordings },
+	{ "recordings_keep", read_recordings_keep },
 };
 
 /* --- [defaults] and [vm …] -------------------------------------------------------------------------------- */

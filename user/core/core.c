@@ -9,6 +9,7 @@
  *   verdict.c  facts -> verdict                acts.c    verdict -> acts
  *   give.c     what the module is told to do
  *   view.c     what callers may see            memory.c  where it is all kept
+ *   image.c    all of it as bytes, and back
  *
  * A worked example. VM 3 migrates under `veto`, enforced; its vCPU 1 is trapped and cached, the
  * verdict is allow:

@@ -89,6 +89,15 @@ struct kcoh_core *kcoh_core_init(void *memory, size_t size, const struct kcoh_co
 int kcoh_core_step(struct kcoh_core *core, const struct kcoh_ev_hdr *ev, size_t len,
 		   struct kcoh_act *acts, size_t n);
 
+/*
+ * The state as bytes, for a recording. kcoh_core_save() writes the image and returns its size, or 0 if `size` is less than
+ * kcoh_core_image_size(). kcoh_core_load() makes a core what it was when it was saved; bounds must be the same. 0, -EPROTO
+ * for an image of another build, -EINVAL for one that is damaged: the core must then be made anew.
+ */
+size_t kcoh_core_image_size(const struct kcoh_core *core);
+size_t kcoh_core_save(const struct kcoh_core *core, void *image, size_t size);
+int kcoh_core_load(struct kcoh_core *core, const void *image, size_t size);
+
 /* Counters since init, and gauges. */
 struct kcoh_core_stats {
 	uint64_t records; /* steps that were not refused */

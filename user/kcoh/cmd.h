@@ -11,6 +11,7 @@
 /* Exit statuses of all commands; `check` has more. */
 enum {
 	STATUS_OK = 0,
+	STATUS_DIFFERS = 1, /* replay */
 	STATUS_WAIT = 10,
 	STATUS_VETO = 20,
 	STATUS_ERROR = 2,
@@ -29,6 +30,8 @@ int cmd_check(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_record(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_module(int argc, char **argv);
 int cmd_version(int argc, char **argv);

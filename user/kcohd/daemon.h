@@ -23,6 +23,7 @@
 #include "store/store.h"
 
 struct arm;
+struct recorder;
 struct cancel_job;
 
 /* What is known of the module. */
@@ -64,6 +65,7 @@ struct daemon {
 	struct kcoh_log *log;
 	struct kcoh_log *exits_log; /* single exits, while a stream wants them */
 	struct kcoh_relay *relay;
+	struct recorder *recorder; /* NULL: nothing is recorded */
 	struct kcoh_feed *feed;
 	int feed_error; /* what it said last */
 	struct module module;
@@ -141,6 +143,19 @@ void exits_sample(struct daemon *daemon);
 
 /* loop.c: reads again which VMs there are. */
 void scan(struct daemon *daemon);
+
+/* state.c: the core's bounds. */
+extern const struct kcoh_core_config core_config;
+
+/* recorder.c */
+int recorder_up(struct daemon *daemon);
+void recorder_down(struct daemon *daemon);
+void recorder_take(struct daemon *daemon, const union kcoh_ev *ev, const struct kcoh_act *acts,
+		   int n);
+void recorder_look(struct daemon *daemon); /* ten times a second */
+/* Writes what there is now. 0 and where, or a negative errno and one sentence. */
+int recorder_write(struct daemon *daemon, char *ret_path, size_t path_len, char *err,
+		   size_t err_len);
 
 /* state.c: the policy of VMs that have none of their own yet. */
 void default_policy_push(struct daemon *daemon);

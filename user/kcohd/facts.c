@@ -200,6 +200,11 @@ static int release(void *ctx, uint64_t *ret_ns, char *err, size_t err_len)
 	return module_release(ctx, ret_ns, err, err_len);
 }
 
+static int record(void *ctx, char *ret_path, size_t path_len, char *err, size_t err_len)
+{
+	return recorder_write(ctx, ret_path, path_len, err, err_len);
+}
+
 int serve_up(struct daemon *daemon)
 {
 	struct kcoh_serve_config config = {
@@ -219,6 +224,7 @@ int serve_up(struct daemon *daemon)
 		.metrics = metrics,
 		.history = kcoh_config_history(daemon->config),
 		.module_release = release,
+		.record = record,
 		.ctx = daemon,
 	};
 	const char *address = kcoh_config_listen(daemon->config);

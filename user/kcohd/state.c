@@ -18,7 +18,7 @@
 #define EXITS_LOG_ENTRIES                                                                          \
 	32768 /* what comes in 10 ms from 3 million exits a second; untouched until it is needed */
 
-static const struct kcoh_core_config core_config = {
+const struct kcoh_core_config core_config = {
 	.max_vms = 1024,
 	.max_vcpus = 512,
 	.max_slots = 512,
@@ -81,18 +81,6 @@ static struct kcoh_ident *identify(void *ctx, const struct kcoh_ev_vm_new *ev)
 	return ident;
 }
 
-static void policy_fill(struct kcoh_ev_policy *ev, const struct kcoh_policy *policy, bool cancel)
-{
-	ev->strategy = policy->strategy;
-	ev->guard = policy->guard;
-	ev->arm_deadline_ms = policy->arm_deadline_ms;
-	ev->defer_ms = policy->defer_deadline_ms;
-	ev->hold_ms = policy->hold_deadline_ms;
-	ev->tolerate = (policy->without_module_allow ? KCOH_TOLERATE_NO_MODULE : 0) |
-		       (policy->when_blind_allow ? KCOH_TOLERATE_BLIND : 0);
-	ev->can_cancel = cancel;
-}
-
 static void policy_of(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_policy *ret_ev)
 {
 	struct daemon *daemon = ctx;
@@ -105,7 +93,12 @@ static void policy_of(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_
 		       "qmp = %s gives no usable path for this VM, so its migration cannot be "
 		       "cancelled",
 		       policy.qmp);
-	policy_fill(ret_ev, &policy, err == 0 && policy.cancel);
+	kcoh_policy_event(&policy, err == 0, ret_ev);
+}
+
+static void took(void *ctx, const union kcoh_ev *ev, const struct kcoh_act *acts, int n)
+{
+	recorder_take(ctx, ev, acts, n);
 }
 
 static int relay_make(struct daemon *daemon)
@@ -117,6 +110,7 @@ static int relay_make(struct daemon *daemon)
 		.identify = identify,
 		.policy = policy_of,
 		.act = act_start,
+		.took = took,
 		.gone = acts_forget,
 		.ctx = daemon,
 	};
@@ -129,7 +123,7 @@ void default_policy_push(struct daemon *daemon)
 	struct kcoh_policy policy = kcoh_config_defaults(daemon->config);
 	struct kcoh_ev_policy ev = { .hdr = header_now(KCOH_EV_POLICY, sizeof(ev)) };
 
-	policy_fill(&ev, &policy, false);
+	kcoh_policy_event(&policy, false, &ev);
 	push(daemon, &ev);
 }
 
@@ -144,6 +138,8 @@ int state_up(struct daemon *daemon)
 	if (err == 0)
 		err = kcoh_log_new(EXITS_LOG_ENTRIES, &daemon->exits_log);
 	if (err == 0)
+		err = recorder_up(daemon);
+	if (err == 0)
 		err = relay_make(daemon);
 	if (err < 0) {
 		state_down(daemon);
@@ -157,6 +153,7 @@ int state_up(struct daemon *daemon)
 void state_down(struct daemon *daemon)
 {
 	kcoh_relay_free(daemon->relay);
+	recorder_down(daemon);
 	kcoh_log_free(daemon->log);
 	kcoh_log_free(daemon->exits_log);
 	kcoh_roster_free(daemon->roster);

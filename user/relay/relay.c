@@ -379,6 +379,8 @@ static int step(struct kcoh_relay *relay, const union kcoh_ev *ev)
 		relay->untold += 1ull + ev->hdr.gap;
 		return n;
 	}
+	if (relay->config.took)
+		relay->config.took(relay->config.ctx, ev, acts, n);
 	accepted(relay, ev);
 	for (int i = 0; i < n; i++)
 		relay->config.act(relay->config.ctx, &acts[i]);

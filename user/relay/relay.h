@@ -23,6 +23,8 @@ struct kcoh_relay_config {
 	void (*policy)(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_policy *ret_ev);
 	/* An act of the core's. It may not push records before it returns. */
 	void (*act)(void *ctx, const struct kcoh_act *act);
+	/* The core took a record, with these acts. Not told of what it refused. May be NULL. */
+	void (*took)(void *ctx, const union kcoh_ev *ev, const struct kcoh_act *acts, int n);
 	/* A VM is gone; its identity is valid until this returns. */
 	void (*gone)(void *ctx, const struct kcoh_ident *ident);
 	void *ctx;

@@ -9,6 +9,7 @@
  * matched by its two ends.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,6 +377,24 @@ static enum MHD_Result post_release(struct kcoh_serve *serve, struct MHD_Connect
 			   json_pack("{s:I}", "released_ns", (json_int_t)ns));
 }
 
+static enum MHD_Result post_recording(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				      const char *rest)
+{
+	const struct kcoh_serve_config *config = &serve->config;
+	char sentence[256] = "this kcohd records nothing", path[PATH_MAX];
+	int err;
+
+	(void)rest;
+	if (!asker_is_root(connection))
+		return answer_error(connection, MHD_HTTP_FORBIDDEN, "only root may do that");
+	err = config->record ?
+		      config->record(config->ctx, path, sizeof(path), sentence, sizeof(sentence)) :
+		      -ENOENT;
+	if (err < 0)
+		return answer_error(connection, MHD_HTTP_CONFLICT, "%s", sentence);
+	return answer_json(connection, MHD_HTTP_OK, json_pack("{s:s}", "path", path));
+}
+
 static const struct route {
 	const char *method;
 	const char *path; /* one that ends in / takes what follows */
@@ -391,6 +410,7 @@ static const struct route {
 	{ "GET", "/v1/vms", get_vms },
 	{ "GET", "/v1/vms/", get_vm },
 	{ "POST", "/v1/module/release", post_release },
+	{ "POST", "/v1/recordings", post_recording },
 };
 
 /* A HEAD is a GET whose body libmicrohttpd keeps to itself. */

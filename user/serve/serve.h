@@ -45,6 +45,8 @@ struct kcoh_serve_config {
 	void (*metrics)(void *ctx, struct kcoh_metrics_host *ret_host);
 	/* Lets go of the module. 0 and for how long, or a negative errno and one sentence. May be NULL. */
 	int (*module_release)(void *ctx, uint64_t *ret_ns, char *err, size_t err_len);
+	/* Writes a recording. 0 and its path, or a negative errno and one sentence. May be NULL. */
+	int (*record)(void *ctx, char *ret_path, size_t path_len, char *err, size_t err_len);
 	void *ctx;
 };
 
