@@ -1,127 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * metrics-sample - a scrape as kcohd would answer it, of VMs that a real core has been told of. For the parser that judges
- * the format, and for the cost of a scrape.
+ * metrics-sample - a scrape as kcohd would answer it, of VMs that are made up. For the parser that judges the format.
  *
  *   metrics-sample [VMS]       prints it (default 3 VMs; the names need escaping)
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "metrics/metrics.h"
-
-#define MAX_VMS 1024
-
-static int exits(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts)
-{
-	(void)ctx;
-	(void)vcpu;
-	memset(ret_counts, 0, sizeof(*ret_counts));
-	if (vm % 3 == 0)
-		return -ENOENT;
-	ret_counts->classes[0x16] = 5ull * vm;
-	ret_counts->classes[KCOH_EXIT_IRQ] = 1;
-	ret_counts->times[0][5] = 2;
-	ret_counts->times[0][12] = 3;
-	ret_counts->times[0][31] = 1;
-	return 0;
-}
-
-static void step(struct kcoh_core *core, union kcoh_ev *ev, uint16_t type, size_t size, uint32_t vm,
-		 uint16_t vcpu)
-{
-	struct kcoh_act acts[KCOH_CORE_MAX_ACTS];
-
-	ev->hdr = (struct kcoh_ev_hdr){
-		.ts_ns = 1000, .vm = vm, .vcpu = vcpu, .type = type, .size = (uint16_t)size
-	};
-	if (kcoh_core_step(core, &ev->hdr, size, acts, KCOH_CORE_MAX_ACTS) < 0)
-		abort();
-}
-
-#define STEP(TYPE, member, vm, vcpu, ...)                                                          \
-	step(core, &(union kcoh_ev){ .member = { .hdr = { 0 }, ##__VA_ARGS__ } }, KCOH_EV_##TYPE,  \
-	     sizeof(((union kcoh_ev *)0)->member), vm, vcpu)
-
-static void vm_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t id)
-{
-	struct kcoh_ev_harvest harvest = {
-		.hdr = { .ts_ns = 1000, .type = KCOH_EV_HARVEST, .size = sizeof(harvest) },
-		.pages = 64,
-		.ns = 1500,
-		.cleaned = 64,
-		.kind = KCOH_HARVEST_CLEAR,
-		.source = KCOH_HARVEST_BY_MODULE,
-	};
-	struct kcoh_harvest_sum before;
-	struct kcoh_vm_view view;
-	char name[64];
-
-	snprintf(name, sizeof(name), id % 2 ? "web-%u" : "na\\me \"%u\"\né", id);
-	STEP(VM_NEW, vm_new, id, KCOH_VCPU_NONE, .pid = id, .comm = "qemu");
-	STEP(MEMSLOT, memslot, id, KCOH_VCPU_NONE, .pages = 256, .change = KCOH_SLOT_CREATE);
-	STEP(VCPU, vcpu, id, 0, .state = id % 2 ? KCOH_CACHED : KCOH_UNCACHED, .tid = 1);
-	harvest.hdr.vm = id;
-	if (kcoh_roster_add(roster, kcoh_ident_new(id, id, "qemu", name, NULL)) < 0)
-		abort();
-	kcoh_core_vm(core, id, &view);
-	kcoh_roster_find(roster, id)->smmu_events = id;
-	for (uint32_t i = 0; i < 10; i++) {
-		harvest.hdr.ts_ns += 1000000000;
-		harvest.source = i % 2 ? KCOH_HARVEST_BY_KVM : KCOH_HARVEST_BY_MODULE;
-		kcoh_harvests_add(&kcoh_roster_find(roster, id)->harvests, &harvest, &view,
-				  &before);
-	}
-}
-
-static void vms_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t vms)
-{
-	STEP(HOST, host, 0, KCOH_VCPU_NONE, .features = KCOH_HOST_MODULE | KCOH_HOST_TRAP,
-	     .page_size = 4096);
-	for (uint32_t id = 1; id <= vms; id++)
-		vm_make(core, roster, id);
-}
+#include "made.h"
+#include "names/text.h"
 
 int main(int argc, char **argv)
 {
-	static const struct kcoh_core_config bounds = { MAX_VMS, 4, 4 };
-	static const struct kcoh_smmu_counts smmu = {
-		.events = { [0x10] = 7, [0xe3] = 1, [0x2a] = 2 }, .unread = 3
-	};
-	static const struct kcoh_metrics_hook hook = { "kvm_exit", "raw_tp" };
-	struct kcoh_metrics_host host = {
-		.now_ns = 5000000000,
-		.unix_ns = 1767323045000000000,
-		.page_size = 4096,
-		.features_known = true,
-		.module_up = true,
-		.module_stats_known = true,
-		.smmu = &smmu,
-		.exit_times = true,
-		.hooks = 1,
-		.hook = { hook },
-	};
-	struct kcoh_metrics_source source = { .host = &host, .exits = exits };
-	unsigned long vms = argc > 1 ? strtoul(argv[1], NULL, 10) : 3;
-	void *memory = malloc(kcoh_core_size(&bounds));
-	struct kcoh_core *core = kcoh_core_init(memory, kcoh_core_size(&bounds), &bounds);
+	struct kcoh_metrics_source source;
+	struct made made;
+	uint32_t vms = 3;
 	char *text;
 	size_t len;
 
-	if (argc > 2 || vms > MAX_VMS || !core || kcoh_roster_new(&source.roster) < 0) {
-		fprintf(stderr, "metrics-sample: how many VMs, up to %d?\n", MAX_VMS);
+	if (argc > 2 || (argc == 2 && kcoh_text_u32(argv[1], &vms) < 0) || vms > MADE_MAX_VMS) {
+		fprintf(stderr, "metrics-sample: how many VMs, up to %d?\n", MADE_MAX_VMS);
 		return 2;
 	}
-	vms_make(core, source.roster, (uint32_t)vms);
-	host.process_known = kcoh_metrics_process_read(&host.process) == 0;
-	source.core = core;
+	if (made_new(&made, vms) < 0)
+		return 2;
+	source = (struct kcoh_metrics_source){
+		.core = made.core, .roster = made.roster, .host = &made.host, .exits = made_exits
+	};
 	text = kcoh_metrics_render(&source, &len);
 	if (!text || fwrite(text, 1, len, stdout) != len)
 		return 1;
 	free(text);
-	kcoh_roster_free(source.roster);
-	free(memory);
+	made_free(&made);
 	return 0;
 }

@@ -8,7 +8,7 @@
  * Cardinality is bounded by the VMs that exist: those that went away are gone from the next scrape on. There is no series
  * per vCPU.
  *
- * Cost: one pass over all VMs per family; see tests/bench for figures.
+ * Cost: one pass over all VMs per family; see docs/bench.md for figures.
  */
 #ifndef KCOH_METRICS_H
 #define KCOH_METRICS_H

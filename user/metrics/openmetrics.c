@@ -30,10 +30,10 @@ static bool has_room(struct kcoh_om *text, size_t more)
 	size_t room = text->room ? text->room : FIRST_ROOM;
 	char *data;
 
+	if (text->room - text->len >= more)
+		return true;
 	while (room - text->len < more)
 		room *= 2;
-	if (room == text->room)
-		return true;
 	data = text->failed ? NULL : realloc(text->data, room);
 	if (!data) {
 		text->failed = true;
@@ -67,11 +67,15 @@ static size_t escape(char c, const char **ret_escaped)
 static void put_escaped(struct kcoh_om *text, const char *string)
 {
 	const char *escaped;
+	size_t plain, len;
 
-	for (; *string; string++) {
-		size_t len = escape(*string, &escaped);
-
-		put_bytes(text, escaped ? escaped : string, len);
+	for (;; string += plain + 1) {
+		plain = strcspn(string, "\\\"\n");
+		put_bytes(text, string, plain);
+		if (!string[plain])
+			return;
+		len = escape(string[plain], &escaped);
+		put_bytes(text, escaped, len);
 	}
 }
 
