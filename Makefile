@@ -133,6 +133,7 @@ kmod-fail: setup
 -include tests/metrics/metrics.mk
 -include tests/page/page.mk
 -include tests/sim/sim.mk
+-include tests/fuzz/fuzz.mk
 -include scripts/packaging/install.mk
 
 # --- tests ------------------------------------------------------------------------------------------------
