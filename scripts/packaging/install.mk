@@ -73,4 +73,10 @@ install-module:
 deb: native arm64 bpf manual
 	@scripts/packaging/deb --lint
 
-.PHONY: manual deb install install-module
+## check-fresh    a new user's steps in pristine Debian 12 roots: from source, from packages, on an emulated host (40 minutes)
+check-fresh: deb
+	@tests/fresh/source
+	@tests/fresh/packages --keep
+	@$(MAKE) -s guests && tests/fresh/boot
+
+.PHONY: check-fresh manual deb install install-module
