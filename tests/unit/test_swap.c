@@ -165,13 +165,49 @@ static void unloaded(void **state)
 	calls_are("rmmod kcoh\nrmmod kcoh\n");
 }
 
+static void write_to(const char *name, const char *text)
+{
+	FILE *file = fopen(below(name), "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* A module of another ABI cannot be asked: only a host without VMs, or the kill switch, is certain. */
+static void nothing_to_clean(void **state)
+{
+	static const char *const made[] = { "/sys/kernel", "/sys/kernel/debug",
+					    "/sys/kernel/debug/kvm",
+					    "/sys/kernel/debug/kvm/4711-12",
+					    "/sys/module/kcoh/parameters" };
+
+	(void)state;
+	assert_false(kcoh_host_nothing_to_clean(dir)); /* no debugfs: who knows? */
+	mkdir(below(made[0]), 0755);
+	mkdir(below(made[1]), 0755);
+	mkdir(below(made[2]), 0755);
+	assert_true(kcoh_host_nothing_to_clean(dir));
+	mkdir(below(made[3]), 0755);
+	assert_false(kcoh_host_nothing_to_clean(dir));
+	mkdir(below(made[4]), 0755);
+	write_to("/sys/module/kcoh/parameters/enabled", "Y\n");
+	assert_false(kcoh_host_nothing_to_clean(dir));
+	write_to("/sys/module/kcoh/parameters/enabled", "N\n");
+	assert_true(kcoh_host_nothing_to_clean(dir));
+	unlink(below("/sys/module/kcoh/parameters/enabled"));
+	for (size_t i = sizeof(made) / sizeof(made[0]); i--;)
+		rmdir(below(made[i]));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(swapped),       TEST(not_loaded),       TEST(none_to_load), TEST(in_use),
-		TEST(does_not_load), TEST(no_such_programs), TEST(unloaded),
+		TEST(swapped),  TEST(not_loaded),       TEST(none_to_load),
+		TEST(in_use),   TEST(does_not_load),    TEST(no_such_programs),
+		TEST(unloaded), TEST(nothing_to_clean),
 	};
 
 	return cmocka_run_group_tests_name("swap", tests, NULL, NULL);

@@ -6,6 +6,8 @@
  * is: is there one to load for this kernel at all? (DKMS builds none for kernels that kcoh does not know.) Between rmmod and
  * modprobe nothing is cleaned: whoever calls this has seen to it that no VM is in a dirty epoch.
  */
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -63,6 +65,42 @@ int kcoh_host_unload(const char *root, char *err, size_t err_len)
 	int ret = must_be_loaded(root, err, err_len);
 
 	return ret < 0 ? ret : unload(err, err_len);
+}
+
+static bool is_switched_off(const char *root)
+{
+	char path[512];
+	int value;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/sys/module/kcoh/parameters/enabled", root);
+	file = fopen(path, "re");
+	value = file ? fgetc(file) : EOF;
+	if (file)
+		fclose(file);
+	return value == 'N';
+}
+
+/* KVM makes a directory PID-FD for each VM. */
+static bool there_is_no_vm(const char *root)
+{
+	struct dirent *entry;
+	char path[512];
+	bool none = true;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/sys/kernel/debug/kvm", root);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		none = none && !isdigit((unsigned char)entry->d_name[0]);
+	if (dir)
+		closedir(dir);
+	return dir && none;
+}
+
+bool kcoh_host_nothing_to_clean(const char *root)
+{
+	return is_switched_off(root) || there_is_no_vm(root);
 }
 
 int kcoh_host_swap(const char *root, uint64_t *ret_ns, char *err, size_t err_len)

@@ -5,6 +5,7 @@
 #ifndef KCOH_HOST_SWAP_H
 #define KCOH_HOST_SWAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,5 +24,11 @@ int kcoh_host_swap(const char *root, uint64_t *ret_ns, char *err, size_t err_len
 
 /* Unloads kcoh.ko: 0, -ENOENT or -EBUSY as above. */
 int kcoh_host_unload(const char *root, char *err, size_t err_len);
+
+/*
+ * For when neither kcohd nor the module answers (another ABI): is there certainly nothing that the loaded module cleans?
+ * True if it is switched off, or if there is no VM at all (by debugfs; false if that cannot be read).
+ */
+bool kcoh_host_nothing_to_clean(const char *root);
 
 #endif

@@ -9,8 +9,9 @@
  *   the kcoh module was swapped: for 61 ms there was none
  *
  * While there is no module nothing is cleaned, so nothing of this is done while a VM is in a dirty epoch. Where no kcohd answers the
- * module is asked: in an epoch it has trapped the VM's vCPUs.
+ * module is asked: in an epoch it has trapped the VM's vCPUs. One of another ABI cannot be asked; then there must be no VM.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,25 +41,40 @@ static const char *migrating(const json_t *vms)
 	return NULL;
 }
 
+static int not_now(const char *who)
+{
+	complain("%s is in a dirty epoch: let its migration end first, or insist with --force",
+		 who);
+	return STATUS_WAIT;
+}
+
+/* No kcohd answers: what the module itself tells. */
+static int wait_by_module(void)
+{
+	struct kcoh_stats stats = { 0 };
+	int err = kcoh_host_stats(KCOH_DEV, &stats);
+
+	if (err == 0)
+		return stats.vcpus_armed ? not_now("a VM") : STATUS_OK;
+	if (err == -ENOENT || kcoh_host_nothing_to_clean(""))
+		return STATUS_OK; /* not loaded: that is said later */
+	complain("neither kcohd nor the loaded module can say whether a VM is in a dirty epoch: if "
+		 "none is being migrated, insist with --force");
+	return STATUS_WAIT;
+}
+
 /* STATUS_OK, or a sentence and STATUS_WAIT: try again later. */
 static int wait_for_epochs(const struct module_options *options, const json_t *vms)
 {
 	const char *name = migrating(vms);
-	struct kcoh_stats stats = { 0 };
+	char who[256];
 
 	if (options->force)
 		return STATUS_OK;
-	if (name)
-		complain("VM %s is in a dirty epoch: let its migration end first, or insist with "
-			 "--force",
-			 name);
-	else if (!vms && kcoh_host_stats(KCOH_DEV, &stats) == 0 && stats.vcpus_armed)
-		complain("the module has trapped %" PRIu64 " vCPUs, so a VM is in a dirty epoch: "
-			 "let its migration end first, or insist with --force",
-			 (uint64_t)stats.vcpus_armed);
-	else
-		return STATUS_OK;
-	return STATUS_WAIT;
+	if (!vms)
+		return wait_by_module();
+	snprintf(who, sizeof(who), "VM %s", name ? name : "?");
+	return name ? not_now(who) : STATUS_OK;
 }
 
 static int release_ask(const struct module_options *options, json_t **ret_json)
