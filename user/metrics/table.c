@@ -313,7 +313,7 @@ static void vm_exits(const struct scrape *scrape, const struct vm_facts *vm)
 }
 
 /*
- * Counted in powers of two; every second one is shown, from 1 us to a second, so that a VM has 130 series at most and not 320. A
+ * Counted in powers of two; every second one is shown, from 1 us to a second, so that a VM has 120 series at most and not 320. A
  * bucket holds whole nanoseconds up to 2^n - 1, so that is its bound.
  */
 static void exit_times_write(const struct scrape *scrape, const char *labels,

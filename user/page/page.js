@@ -6,7 +6,7 @@
 // break goes on where it stopped; a kcohd that was started anew refuses that number, and then all begins anew.
 //
 // A verdict is shown as its event comes. The rest of a row (vCPUs, RAM, counts) is asked for when an event says that it may have
-// changed: of single VMs, or, where many changed, the list, at most every 2 s. Zooming out beyond what the stream had asks the
+// changed: of single VMs, or, where many changed, the list, at most every 2 s and in a twentieth of the time. Zooming out beyond what the stream had asks the
 // history, if kcohd keeps one.
 //
 // tests/page/names.py reads this: each api.FIELD must be in a real answer of /v1/vms.
@@ -27,6 +27,7 @@ let skew = 0; // the server's clock before ours, ms
 let mono = null; // Unix time minus CLOCK_MONOTONIC, ms
 let lastSeq = 0, backlogEnd = Infinity;
 let dirty = new Set(), dirtyAll = true, askedAt = -Infinity, asking = false, eventsLost = false;
+let askTook = 0; // ms that the last answer with all VMs took
 let historyFrom = Infinity, historyAsking = false, historyNone = true;
 
 chart.now = () => Date.now() + skew;
@@ -174,7 +175,7 @@ async function askNow() {
 	if (lastSeq < backlogEnd) // what is now, before what was, would be taken for it
 		return;
 	const wanted = dirty, list = dirtyAll || wanted.size > ASK_SINGLE || performance.now() - askedAt > ASK_MOST;
-	if (asking || document.hidden || !(list || wanted.size) || (list && performance.now() - askedAt < ASK_LEAST))
+	if (asking || document.hidden || !(list || wanted.size) || (list && performance.now() - askedAt < Math.max(ASK_LEAST, askTook * 20)))
 		return;
 	asking = true;
 	dirty = new Set();
@@ -183,6 +184,7 @@ async function askNow() {
 			dirtyAll = false;
 			askedAt = performance.now();
 			showAll((await ask("/v1/vms")).vms);
+			askTook = performance.now() - askedAt;
 		} else {
 			for (const id of wanted)
 				showVm(await ask(`/v1/vms/${id}`));
