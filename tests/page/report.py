@@ -23,7 +23,7 @@ import tempfile
 import urllib.request
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-KCOH = TOP / "build/native/bin/kcoh"
+KCOH = TOP / "build/asan/bin/kcoh"
 HOSTILE = 'a</script><script>alert(1)</script><!-- & \u2028 "'
 failed = False
 

@@ -78,8 +78,10 @@ static int output_close(struct output *output, int status)
 {
 	bool bad;
 
-	if (!output->file)
+	if (!output->file) {
+		free(output->partial);
 		return status;
+	}
 	bad = ferror(output->file);
 	bad |= fclose(output->file) == EOF;
 	if (bad && status == STATUS_OK)
