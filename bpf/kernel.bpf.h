@@ -258,12 +258,21 @@ struct kobject {
 	const char *name;
 };
 
+struct iommu_domain {
+	unsigned int type;
+};
+
+struct arm_smmu_cmdq_batch {
+	void *cmdq; /* 6.12 and later */
+};
+
 struct dev_iommu {
 	void *priv; /* of the driver: struct arm_smmu_master, behind an SMMUv3 */
 };
 
 struct iommu_group {
 	struct list_head devices;
+	struct iommu_domain *domain;
 	int id;
 	unsigned int owner_cnt;
 	void *owner;

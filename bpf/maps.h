@@ -138,6 +138,19 @@ struct kcoh_unmap {
 	__u64 bytes;
 };
 
+/* Map kcoh_domains: what was done to tables that userspace keeps, since they were first touched. */
+struct kcoh_domain {
+	__u64 id; /* from 1 */
+	__u64 maps;
+	__u64 mapped_bytes;
+	__u64 map_ns;
+	__u64 unmaps;
+	__u64 unmapped_bytes;
+	__u64 unmap_ns;
+	__u64 commands; /* to invalidate what was unmapped */
+	__u64 command_ns;
+};
+
 /* Map kcoh_streams: what came from one stream of one SMMU, and whose device that is. */
 struct kcoh_stream_key {
 	__u64 smmu; /* its structure in the kernel */
@@ -153,6 +166,7 @@ struct kcoh_stream {
 	__u64 last; /* raw[0] of the last one */
 	__u64 second_ns; /* when the second began that `burst` counts */
 	__u64 dev; /* its structure in the kernel, or 0 */
+	__u64 domain; /* what it is attached to, if it is a VM's: key of kcoh_domains */
 	__u64 mm; /* of the process that owns the device's DMA through VFIO, or 0 */
 	__u64 kvm; /* the VM that was found for it, or 0 */
 	__u32 vm; /* … and its number */

@@ -506,10 +506,10 @@ int smmu_look(void *ctx)
 struct taking {
 	struct list_head *at, *head;
 	__u64 mm;
-	__u32 vm;
+	__u64 domain; /* not 0: the device is attached to it, and nothing else */
 	__u8 via;
 	__u8 state;
-	__u8 pad[2];
+	__u8 pad[6];
 };
 
 /* The SMMUv3's own structure for a device, or NULL: then the device is behind none. */
@@ -525,7 +525,13 @@ static __always_inline void stream_take(struct kcoh_stream *stream, struct devic
 {
 	struct owner owner;
 
+	if (taking->domain) {
+		if (stream->mm)
+			stream->domain = taking->domain;
+		return;
+	}
 	if (taking->state == KCOH_DEVICE_RELEASED) {
+		stream->domain = 0;
 		if (stream->vm)
 			send_device(stream, sid, KCOH_DEVICE_RELEASED);
 		stream->mm = stream->kvm = 0;
@@ -536,6 +542,9 @@ static __always_inline void stream_take(struct kcoh_stream *stream, struct devic
 	if (taking->state == KCOH_DEVICE_FOUND && (!owner.vm || owner.vm == stream->vm))
 		return; /* a copy of the file in another process, or nothing new */
 	stream_name(stream, dev);
+	stream->domain = taking->state == KCOH_DEVICE_FOUND ?
+				 (__u64)BPF_CORE_READ(dev, iommu_group, domain) :
+				 0;
 	stream->mm = taking->mm;
 	stream->via = taking->via;
 	stream->kvm = owner.kvm;
@@ -670,6 +679,26 @@ SEC("kprobe/iommu_device_release_dma_owner")
 int BPF_KPROBE(device_release_kp, struct device *dev)
 {
 	return device_release(dev);
+}
+
+/* Whose device it is has been noted before: a domain is attached when the device has an owner. */
+static __always_inline int group_attach(struct iommu_domain *domain, struct iommu_group *group)
+{
+	struct taking taking = { .domain = (__u64)domain };
+
+	return group_take(group, &taking);
+}
+
+SEC("fentry/iommu_attach_group")
+int BPF_PROG(group_attach_fe, struct iommu_domain *domain, struct iommu_group *group)
+{
+	return group_attach(domain, group);
+}
+
+SEC("kprobe/iommu_attach_group")
+int BPF_KPROBE(group_attach_kp, struct iommu_domain *domain, struct iommu_group *group)
+{
+	return group_attach(domain, group);
 }
 
 /* --- devices from before ----------------------------------------------------------------------- */

@@ -73,7 +73,7 @@ same "of which no more than 64 a second came one by one" yes \
 
 vmm_end web
 wait_for 10 traces "$TMP/trace" '.state == "released"'
-vmm_start db puppet
+vmm_start db puppet --mem 16M
 vmm db run on:0 "vfio:$EDU_GROUP" "dma-read:$IOVA:4:1"
 wait_for 10 traces "$TMP/trace" '.name == "db" and .kind == "record"'
 same "given back, taken by another VM, whose the next event is" "device released
@@ -83,6 +83,21 @@ smmu record db" "$(told '.state == "released" or .state == "taken" or .name == "
 same "which kcoh trace says on a line" \
 	"db#ID smmu(kind=record, count=1, smmu=9050000.smmuv3, device=$EDU_ADDRESS, stream=0x8, access=read, stage=1, class=CLASS, address=$IOVA, stall=no) = F_TRANSLATION" \
 	"$(kcoh trace --smmu --since 0 --vm db --count 2 | sed -nE 's/^[0-9:.]+ (db)#[0-9]+ +(smmu\(.*, class=)[a-z]+/\1#ID \2CLASS/p')"
+
+# --- what its tables cost -------------------------------------------------------------------------------------------
+
+mapping_of() { # mapping_of VM JQ
+	curl -s --unix-socket /run/kcoh/kcohd.sock "http://kcohd/v1/vms/$1" | jq -c ".devices[0].mapping | $2"
+}
+ram=$((16 << 20))
+# VFIO first maps two pages, to see how large pages are, and unmaps them.
+same "the VM's memory was mapped for the device" "[$ram,true]" \
+	"$(mapping_of db '[.mapped_bytes - .unmapped_bytes, .maps > 0 and .map_ns > 0]')"
+before=$(mapping_of db .unmapped_bytes)
+vmm db remap
+same "unmapped, and mapped again" "[$ram,$((before + ram)),true]" \
+	"$(mapping_of db '[.mapped_bytes - .unmapped_bytes, .unmapped_bytes, .unmaps > 0 and .unmap_ns > 0]')"
+same "with invalidation commands, which took time" true "$(mapping_of db '.commands > 0 and .command_ns > 0')"
 
 # --- a storm --------------------------------------------------------------------------------------------------------
 

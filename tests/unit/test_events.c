@@ -14,6 +14,7 @@
 
 #include "serve/event_json.h"
 #include "serve/log.h"
+#include "serve/smmu_json.h"
 
 #define NO_VCPU KCOH_VCPU_NONE
 
@@ -383,6 +384,34 @@ static void nameless(void **state)
 	free(line);
 }
 
+/* Of /v1/vms: a device whose memory was mapped, and one of which kcohd has seen nothing yet. */
+static void devices(void **state)
+{
+	static const struct kcoh_mapping mapping = { 3, 1, 4096, 10, 2, 8192, 20, 5, 30 };
+	struct kcoh_device_view view = {
+		.sid = 8, .group = 1, .events = 9, .device = EDU, .smmu = SMMU, .mapping = &mapping
+	};
+	const char *begin = "{\"device\":\"" EDU "\",\"via\":\"vfio-group\",\"group\":1,\"stream\":"
+			    "\"0x8\",\"smmu\":\"" SMMU "\",\"smmu_events\":9,\"mapping\":";
+	char wanted[512];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		json_t *o = kcoh_device_json(&view);
+		char *text = json_dumps(o, JSON_COMPACT);
+
+		snprintf(wanted, sizeof(wanted), "%s%s}", begin,
+			 i ? "null" :
+			     "{\"domain\":3,\"maps\":1,\"mapped_bytes\":4096,\"map_ns\":10,"
+			     "\"unmaps\":2,\"unmapped_bytes\":8192,\"unmap_ns\":20,"
+			     "\"commands\":5,\"command_ns\":30}");
+		assert_string_equal(text, wanted);
+		free(text);
+		json_decref(o);
+		view.mapping = NULL;
+	}
+}
+
 /* The daemon's table of names and the core's are the same words. */
 static void one_vocabulary(void **state)
 {
@@ -477,9 +506,10 @@ static void sentences(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_type),      cmocka_unit_test(nameless),
-		cmocka_unit_test(one_vocabulary), cmocka_unit_test(backlog),
-		cmocka_unit_test(sentences),      cmocka_unit_test(documented),
+		cmocka_unit_test(each_type),  cmocka_unit_test(nameless),
+		cmocka_unit_test(devices),    cmocka_unit_test(one_vocabulary),
+		cmocka_unit_test(backlog),    cmocka_unit_test(sentences),
+		cmocka_unit_test(documented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

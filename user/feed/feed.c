@@ -2,7 +2,7 @@
 /*
  * feed.c - loads the BPF objects, attaches them, and hands on what they send.
  *
- * The problem: eight objects that must share one ring buffer and one table of VMs, on kernels that
+ * The problem: nine objects that must share one ring buffer and one table of VMs, on kernels that
  * differ in what can be attached, started by people who may lack a right or have built half of it.
  * Each of these is told in one sentence; the words of libbpf and of the verifier come only when
  * asked for (verbose).
@@ -55,6 +55,7 @@ static const char *const object_names[KCOH_OBJECTS] = {
 	[KCOH_OBJECT_MEMSLOT] = "memslot", [KCOH_OBJECT_HARVEST] = "harvest",
 	[KCOH_OBJECT_MODULE] = "module",   [KCOH_OBJECT_VMLIST] = "vmlist",
 	[KCOH_OBJECT_SMMU] = "smmu",       [KCOH_OBJECT_RESET] = "reset",
+	[KCOH_OBJECT_MAPPING] = "mapping",
 };
 
 /* Maps that all objects share; the first object's are used. */
@@ -327,7 +328,8 @@ static int set_up_memory(struct kcoh_feed *feed, char *text, size_t len)
 	if (!feed->exit_ring)
 		return fail(-errno, text, len, "the ring buffer of exits cannot be mapped: %s",
 			    strerror(errno));
-	err = kcoh_feed_smmu_new(feed->objs[KCOH_OBJECT_SMMU], &feed->smmu);
+	err = kcoh_feed_smmu_new(feed->objs[KCOH_OBJECT_SMMU], feed->objs[KCOH_OBJECT_MAPPING],
+				 &feed->smmu);
 	if (!err)
 		err = kcoh_feed_unmap_new(feed->objs[KCOH_OBJECT_RESET], &feed->unmap);
 	if (err)

@@ -135,6 +135,14 @@ int kcoh_feed_want(struct kcoh_feed *feed, const struct kcoh_feed_wants *wants);
 /* Records of single exits that were lost so far; they are in no gap of others. */
 uint64_t kcoh_feed_exits_lost(const struct kcoh_feed *feed);
 
+/* What keeping an SMMU's tables in step with a VM's memory cost so far; devices may share them. */
+struct kcoh_mapping {
+	uint64_t domain; /* number of the tables */
+	uint64_t maps, mapped_bytes, map_ns;
+	uint64_t unmaps, unmapped_bytes, unmap_ns;
+	uint64_t commands, command_ns; /* to the SMMU, to invalidate what was unmapped */
+};
+
 /* A stream of an SMMU: a device of the host, or (device "") a StreamID that no device has. */
 struct kcoh_device_view {
 	uint32_t vm; /* whose it is, or KCOH_VM_NONE */
@@ -144,6 +152,7 @@ struct kcoh_device_view {
 	uint64_t events; /* event records of its SMMU about it */
 	const char *device;
 	const char *smmu;
+	const struct kcoh_mapping *mapping; /* NULL: nothing was mapped since kcohd started */
 };
 
 /* Devices that belong to VMs, and streams with events; ends if fn returns another value than 0, with that. */

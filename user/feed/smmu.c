@@ -32,7 +32,7 @@ struct told {
 };
 
 struct kcoh_feed_smmu {
-	int streams_fd, look_fd;
+	int streams_fd, domains_fd, look_fd;
 	struct kcoh_smmu_sums *sums; /* mapped */
 	uint64_t last_ns; /* when it was told last */
 	uint64_t told_sum;
@@ -40,7 +40,8 @@ struct kcoh_feed_smmu {
 	size_t told_count, told_room;
 };
 
-int kcoh_feed_smmu_new(const struct bpf_object *obj, struct kcoh_feed_smmu **ret_smmu)
+int kcoh_feed_smmu_new(const struct bpf_object *obj, const struct bpf_object *mapping,
+		       struct kcoh_feed_smmu **ret_smmu)
 {
 	struct kcoh_feed_smmu *smmu = calloc(1, sizeof(*smmu));
 	const struct bpf_program *look = bpf_object__find_program_by_name(obj, "smmu_look");
@@ -50,6 +51,7 @@ int kcoh_feed_smmu_new(const struct bpf_object *obj, struct kcoh_feed_smmu **ret
 	if (!smmu)
 		return -ENOMEM;
 	smmu->streams_fd = bpf_object__find_map_fd_by_name(obj, "kcoh_streams");
+	smmu->domains_fd = bpf_object__find_map_fd_by_name(mapping, "kcoh_domains");
 	smmu->look_fd = look ? bpf_program__fd(look) : -1;
 	memory = mmap(NULL, sizeof(*smmu->sums), PROT_READ | PROT_WRITE, MAP_SHARED, sums_fd, 0);
 	if (memory == MAP_FAILED) {
@@ -148,10 +150,31 @@ int kcoh_feed_smmu_poll(struct kcoh_feed_smmu *smmu, uint64_t now_ns, kcoh_feed_
 	return tell(smmu, now_ns, fn, ctx);
 }
 
+/* false: its tables were not touched since we came. */
+static bool mapping_of(const struct kcoh_feed_smmu *smmu, uint64_t domain,
+		       struct kcoh_mapping *ret_mapping)
+{
+	struct kcoh_domain sums;
+
+	if (!domain || bpf_map_lookup_elem(smmu->domains_fd, &domain, &sums))
+		return false;
+	*ret_mapping = (struct kcoh_mapping){ .domain = sums.id,
+					      .maps = sums.maps,
+					      .mapped_bytes = sums.mapped_bytes,
+					      .map_ns = sums.map_ns,
+					      .unmaps = sums.unmaps,
+					      .unmapped_bytes = sums.unmapped_bytes,
+					      .unmap_ns = sums.unmap_ns,
+					      .commands = sums.commands,
+					      .command_ns = sums.command_ns };
+	return true;
+}
+
 int kcoh_feed_smmu_each(const struct kcoh_feed_smmu *smmu,
 			int (*fn)(const struct kcoh_device_view *device, void *ctx), void *ctx)
 {
 	struct kcoh_stream_key key, *last = NULL;
+	struct kcoh_mapping mapping;
 	struct kcoh_stream stream;
 	int r = 0;
 
@@ -167,6 +190,7 @@ int kcoh_feed_smmu_each(const struct kcoh_feed_smmu *smmu,
 		view.group = stream.group;
 		view.via = stream.via;
 		view.events = stream.events;
+		view.mapping = mapping_of(smmu, stream.domain, &mapping) ? &mapping : NULL;
 		r = fn(&view, ctx);
 	}
 	return r;

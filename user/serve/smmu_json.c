@@ -125,10 +125,28 @@ void kcoh_device_fields(json_t *o, const struct kcoh_ev_device *ev)
 	set(o, "smmu", json_string(ev->smmu));
 }
 
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)(value & INT64_MAX));
+}
+
+static json_t *mapping_json(const struct kcoh_mapping *mapping)
+{
+	if (!mapping)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "domain",
+			 number(mapping->domain), "maps", number(mapping->maps), "mapped_bytes",
+			 number(mapping->mapped_bytes), "map_ns", number(mapping->map_ns), "unmaps",
+			 number(mapping->unmaps), "unmapped_bytes", number(mapping->unmapped_bytes),
+			 "unmap_ns", number(mapping->unmap_ns), "commands",
+			 number(mapping->commands), "command_ns", number(mapping->command_ns));
+}
+
 json_t *kcoh_device_json(const struct kcoh_device_view *device)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:I}", "device", device->device, "via",
+	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:o}", "device", device->device, "via",
 			 via_name(device->via), "group", group_json(device->group), "stream",
 			 kcoh_json_hex(device->sid), "smmu", device->smmu, "smmu_events",
-			 (json_int_t)(device->events & INT64_MAX));
+			 (json_int_t)(device->events & INT64_MAX), "mapping",
+			 mapping_json(device->mapping));
 }

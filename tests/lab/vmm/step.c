@@ -262,6 +262,12 @@ static int run_vfio(struct machine *machine, const uint64_t *operand)
 	return vfio_take(&machine->vm, operand[0]);
 }
 
+static int run_remap(struct machine *machine, const uint64_t *operand)
+{
+	(void)operand;
+	return vfio_remap(&machine->vm);
+}
+
 static int dma(const uint64_t *operand, bool write)
 {
 	uint64_t i;
@@ -377,6 +383,7 @@ static const struct step steps[] = {
 	  .on_slot = true, .run = run_slot_move },
 	{ "vfio", .operands = ":GROUP", "take a VFIO group, with its device", .needed = 1,
 	  .run = run_vfio },
+	{ "remap", ALL, "unmap all memory for its device, and map it again", .run = run_remap },
 	{ "dma-read", .operands = ":IOVA:BYTES:TIMES", "the device reads there …", .needed = 3,
 	  .run = run_dma_read },
 	{ "dma-write", .operands = ":IOVA:BYTES:TIMES", "… or writes", .needed = 3,

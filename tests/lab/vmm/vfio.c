@@ -34,6 +34,7 @@
 #define PCI_COMMAND 4
 #define PCI_COMMAND_MEMORY_AND_MASTER 6
 
+static int container = -1;
 static char *bar; /* of the device taken last */
 
 /* The address (0000:00:01.0) of the group's first device. */
@@ -55,7 +56,7 @@ static int device_name(unsigned int number, char name[NAME_MAX + 1])
 	return name[0] ? 0 : -ENODEV;
 }
 
-static int group_open(unsigned int number, int container)
+static int group_open(unsigned int number)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	char path[32];
@@ -72,7 +73,7 @@ static int group_open(unsigned int number, int container)
 	return status.flags & VFIO_GROUP_FLAGS_VIABLE ? group : -EPERM;
 }
 
-static int memory_map(struct vm *vm, int container)
+static int memory_map(struct vm *vm)
 {
 	unsigned int id;
 
@@ -89,6 +90,30 @@ static int memory_map(struct vm *vm, int container)
 			return -errno;
 	}
 	return 0;
+}
+
+static int memory_unmap(struct vm *vm)
+{
+	unsigned int id;
+
+	for (id = 0; id < vm->config.slots; id++) {
+		struct vfio_iommu_type1_dma_unmap unmap = {
+			.argsz = sizeof(unmap),
+			.iova = vm->slots[id].ipa,
+			.size = vm->slots[id].bytes,
+		};
+
+		if (ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap))
+			return -errno;
+	}
+	return 0;
+}
+
+int vfio_remap(struct vm *vm)
+{
+	int error = container < 0 ? -ENODEV : memory_unmap(vm);
+
+	return error ? error : memory_map(vm);
 }
 
 static int kvm_learn(struct vm *vm, int group)
@@ -153,18 +178,19 @@ int vfio_dma(uint64_t iova, uint64_t bytes, bool write)
 
 int vfio_take(struct vm *vm, unsigned int number)
 {
-	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC), group, device, error;
+	int group, device, error;
 	char name[NAME_MAX + 1];
 
+	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (container < 0)
 		return -errno;
 	error = device_name(number, name);
 	if (error)
 		return error;
-	group = group_open(number, container);
+	group = group_open(number);
 	if (group < 0)
 		return group;
-	error = memory_map(vm, container);
+	error = memory_map(vm);
 	if (!error)
 		error = kvm_learn(vm, group);
 	if (error)

@@ -11,6 +11,9 @@
  */
 int vfio_take(struct vm *vm, unsigned int number);
 
+/* Unmaps all guest memory for it, and maps it again. */
+int vfio_remap(struct vm *vm);
+
 /* One DMA of up to 4096 bytes of that device, if it is an `edu`, at an address below 2^28. Returns when it is done. */
 int vfio_dma(uint64_t iova, uint64_t bytes, bool write);
 
