@@ -70,10 +70,12 @@ did stores:0:$N
 same "MMIO writes are no reads and no faults" "$((stores + N)) $loads $rest" "$(more "${mmio[@]}")"
 did loads:0:$N
 same "MMIO reads are no writes" "$stores $((loads + N)) $rest" "$(more "${mmio[@]}")"
+vmm counted log-on:0 # so that it is a fault a page, not one of a huge page
 did write:0:0x800000:64
 read -r faults <<<"$(more 0:classes.DABT_LOW)"
 same "faults on a memslot are no MMIO" "$stores $loads" "$(more "${mmio[@]:0:2}")"
 if ((faults >= stores + loads + 64)); then pass "and are counted"; else fail "and are counted" "$faults"; fi
+vmm counted log-off:0
 did wfi:1 wake:1 wfi:1 wake:1
 same "WFIs" "0 2" "$(more 0:classes.WFx 1:classes.WFx)"
 same "nothing of all that was the other VM's" "$others" "$(of "$(api /v1/vms/beside)" .exits.total)"

@@ -332,7 +332,7 @@ int main(int argc, char **argv)
 	print_exits(feed);
 	printf("feed left: vms %ld, vcpus %ld, exit slots %ld, lost %" PRIu64 "\n",
 	       count_keys("kcoh_vms", false), count_keys("kcoh_vcpus", false),
-	       count_keys("kcoh_slots", true), kcoh_feed_lost(feed));
+	       count_keys("kcoh_slots", true), kcoh_feed_lost(feed, NULL));
 	kcoh_feed_close(feed);
 	return 0;
 }

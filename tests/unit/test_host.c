@@ -280,6 +280,26 @@ static void each_host(void **state)
 		case_check(i);
 }
 
+/* What was lost is said with its main reason, and makes nobody less ready. */
+static void losses(void **state)
+{
+	struct kcoh_hook_view hooks[HOOKS];
+	struct kcoh_patient patient = { .facts = { GOOD, MODULE(KCOH_MODULE_READY, ACTS) },
+					.hooks = hooks,
+					.hooks_count = hooks_fill(0, hooks),
+					.daemon = KCOH_DAEMON_ANSWERS,
+					.records_lost = 7 };
+	struct kcoh_diagnosis diagnosis;
+
+	(void)state;
+	kcoh_host_judge(&patient, &diagnosis);
+	assert_true(has_finding(&diagnosis, "kcohd", "lost 7 records so far, and"));
+	patient.lost_most = "ring-full";
+	kcoh_host_judge(&patient, &diagnosis);
+	assert_true(has_finding(&diagnosis, "kcohd", "lost 7 records so far, most by ring-full, "));
+	assert_int_equal(diagnosis.level, KCOH_LEVEL_NOTE);
+}
+
 /* More findings than there is room for: the level counts all the same. */
 static void many_findings(void **state)
 {
@@ -351,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_host),
+		cmocka_unit_test(losses),
 		cmocka_unit_test(many_findings),
 		cmocka_unit_test(looking),
 	};

@@ -159,8 +159,22 @@ struct kcoh_device_view {
 int kcoh_feed_each_device(struct kcoh_feed *feed,
 			  int (*fn)(const struct kcoh_device_view *device, void *ctx), void *ctx);
 
-/* Records lost so far, by the BPF side, all reasons. */
-uint64_t kcoh_feed_lost(struct kcoh_feed *feed);
+/* Why the BPF side could not send a record. The order is that of enum kcoh_lost in bpf/maps.h, and one more. */
+enum kcoh_feed_lost_why {
+	KCOH_FEED_LOST_RING, /* the ring buffer was full */
+	KCOH_FEED_LOST_VM, /* the table of VMs was full */
+	KCOH_FEED_LOST_VCPU, /* the table of vCPUs was full */
+	KCOH_FEED_LOST_WHO, /* which vCPU it is about was not known */
+	KCOH_FEED_LOST_SLOTS, /* memslots changed too often, or were too many, to be read */
+	KCOH_FEED_LOST_MISSED, /* the kernel did not run a program, as it was running already on that CPU */
+	KCOH_FEED_LOST_REASONS,
+};
+
+/* In events, metrics and JSON: "ring-full" "vms-full" "vcpus-full" "vcpu-unknown" "slots-unread" "missed". */
+const char *kcoh_feed_lost_name(enum kcoh_feed_lost_why why);
+
+/* Records lost since the feed was made: by reason if ret_by is not NULL, and their sum. */
+uint64_t kcoh_feed_lost(struct kcoh_feed *feed, uint64_t ret_by[KCOH_FEED_LOST_REASONS]);
 
 struct kcoh_hook_view {
 	const char *name; /* e.g. "kvm_exit" */

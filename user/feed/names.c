@@ -101,6 +101,10 @@ static const char *const times[KCOH_EXIT_TIMES] = {
 	"other", "wfx", "hvc", "smc", "sysreg", "iabt", "dabt", "irq", "fp", "inside",
 };
 
+static const char *const losses[KCOH_FEED_LOST_REASONS] = {
+	"ring-full", "vms-full", "vcpus-full", "vcpu-unknown", "slots-unread", "missed",
+};
+
 const char *kcoh_exit_sysreg_name(uint32_t sysreg)
 {
 	return sysreg < KCOH_EXIT_SYSREGS ? sysregs[sysreg] : "?";
@@ -119,4 +123,9 @@ const char *kcoh_exit_abort_name(uint32_t abort)
 const char *kcoh_exit_time_name(uint32_t time)
 {
 	return time < KCOH_EXIT_TIMES ? times[time] : "?";
+}
+
+const char *kcoh_feed_lost_name(enum kcoh_feed_lost_why why)
+{
+	return why < KCOH_FEED_LOST_REASONS ? losses[why] : "?";
 }

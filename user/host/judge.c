@@ -188,8 +188,11 @@ static void judge_rest(const struct kcoh_patient *patient, struct kcoh_diagnosis
 		     "no kcohd answers, so nobody watches or decides: systemctl start kcohd");
 	else if (patient->records_lost)
 		find(diagnosis, KCOH_LEVEL_NOTE, "kcohd",
-		     "kcohd runs; it has lost %llu records so far, and read again what there is",
-		     (unsigned long long)patient->records_lost);
+		     "kcohd runs; it has lost %llu records so far%s%s, and read again what there "
+		     "is",
+		     (unsigned long long)patient->records_lost,
+		     patient->lost_most ? ", most by " : "",
+		     patient->lost_most ? patient->lost_most : "");
 	else
 		find(diagnosis, KCOH_LEVEL_OK, "kcohd", "runs, and has lost no record");
 }

@@ -34,6 +34,7 @@ struct kcoh_patient {
 	const char *hooks_sentence; /* … and why */
 	enum kcoh_daemon_state daemon;
 	uint64_t records_lost; /* as kcohd counts them */
+	const char *lost_most; /* why most of them; NULL: not told */
 };
 
 struct kcoh_finding {

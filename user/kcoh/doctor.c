@@ -45,6 +45,23 @@ struct ward {
 
 /* --- by kcohd --------------------------------------------------------------------------------- */
 
+/* The reason with the largest count; NULL if none has one. */
+static const char *lost_most(json_t *by)
+{
+	const char *why, *most = NULL;
+	json_int_t highest = 0;
+	json_t *count;
+
+	json_object_foreach(by, why, count)
+	{
+		if (json_integer_value(count) > highest) {
+			highest = json_integer_value(count);
+			most = why;
+		}
+	}
+	return most;
+}
+
 static bool hooks_by_kcohd(struct ward *ward)
 {
 	const json_t *hooks = json_object_get(ward->host, "hooks"), *hook;
@@ -70,6 +87,7 @@ static bool hooks_by_kcohd(struct ward *ward)
 	ward->patient.daemon = KCOH_DAEMON_ANSWERS;
 	ward->patient.records_lost =
 		(uint64_t)json_integer_value(json_object_get(ward->host, "records_lost"));
+	ward->patient.lost_most = lost_most(json_object_get(ward->host, "records_lost_by"));
 	return true;
 }
 

@@ -138,8 +138,19 @@ static json_t *exits_json(const struct daemon *daemon)
 			 "records_lost", (json_int_t)kcoh_feed_exits_lost(daemon->feed));
 }
 
+static json_t *lost_json(const uint64_t lost[KCOH_FEED_LOST_REASONS])
+{
+	json_t *o = json_object();
+
+	for (int why = 0; why < KCOH_FEED_LOST_REASONS; why++)
+		json_object_set_new(o, kcoh_feed_lost_name(why),
+				    json_integer((json_int_t)lost[why]));
+	return o;
+}
+
 static json_t *host_json(void *ctx)
 {
+	uint64_t lost[KCOH_FEED_LOST_REASONS];
 	struct daemon *daemon = ctx;
 	struct utsname uts = { 0 };
 	json_t *o;
@@ -154,7 +165,8 @@ static json_t *host_json(void *ctx)
 	json_object_set_new(o, "module", module_json(&daemon->module));
 	json_object_set_new(o, "hooks", hooks_json(daemon));
 	json_object_set_new(o, "records_lost",
-			    json_integer((json_int_t)kcoh_feed_lost(daemon->feed)));
+			    json_integer((json_int_t)kcoh_feed_lost(daemon->feed, lost)));
+	json_object_set_new(o, "records_lost_by", lost_json(lost));
 	json_object_set_new(o, "records_malformed",
 			    json_integer((json_int_t)kcoh_relay_malformed(daemon->relay)));
 	json_object_set_new(o, "exits", exits_json(daemon));
@@ -187,7 +199,7 @@ static void metrics(void *ctx, struct kcoh_metrics_host *ret_host)
 	ret_host->module_state = daemon->module.hello.state;
 	ret_host->module_stats_known = daemon->module.fits &&
 				       kcoh_host_stats(KCOH_DEV, &ret_host->module) == 0;
-	ret_host->records_lost = kcoh_feed_lost(daemon->feed);
+	kcoh_feed_lost(daemon->feed, ret_host->records_lost);
 	ret_host->smmu = kcoh_relay_smmu(daemon->relay);
 	ret_host->exit_times = kcoh_config_times(daemon->config);
 	ret_host->records_malformed = kcoh_relay_malformed(daemon->relay);

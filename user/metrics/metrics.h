@@ -45,7 +45,7 @@ struct kcoh_metrics_host {
 	uint32_t module_state; /* enum kcoh_module_state */
 	bool module_stats_known;
 	struct kcoh_stats module;
-	uint64_t records_lost, records_malformed;
+	uint64_t records_lost[KCOH_FEED_LOST_REASONS], records_malformed;
 	uint32_t streams; /* of events */
 	uint32_t hooks;
 	struct kcoh_metrics_hook hook[KCOH_METRICS_HOOKS];

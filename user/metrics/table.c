@@ -114,6 +114,13 @@ static void hook_attached(const struct scrape *scrape)
 		       scrape->host->hook[i].method != NULL);
 }
 
+static void records_lost(const struct scrape *scrape)
+{
+	for (int why = 0; why < KCOH_FEED_LOST_REASONS; why++)
+		number(scrape, "", "reason", kcoh_feed_lost_name(why),
+		       scrape->host->records_lost[why]);
+}
+
 #define HOST_NUMBER(fn, expression)                                                                \
 	static void fn(const struct scrape *scrape)                                                \
 	{                                                                                          \
@@ -122,7 +129,6 @@ static void hook_attached(const struct scrape *scrape)
 HOST_NUMBER(vms, core.vms)
 HOST_NUMBER(vms_untracked, core.vms_untracked)
 HOST_NUMBER(records, core.records)
-HOST_NUMBER(records_lost, records_lost)
 HOST_NUMBER(records_malformed, records_malformed)
 HOST_NUMBER(rescans, core.rescans)
 HOST_NUMBER(cancels, core.cancels)
@@ -406,7 +412,8 @@ static const struct metric metrics[] = {
 	  .host = vms_untracked },
 	{ "kcoh_records", "", "", "Records taken from the kernel and made by kcohd.", COUNTER,
 	  .host = records },
-	{ "kcoh_records_lost", "", "", "Records that the kernel could not hand over.", COUNTER,
+	{ "kcoh_records_lost", "", "reason",
+	  "Records that the kernel could not hand over, by reason.", COUNTER,
 	  .host = records_lost },
 	{ "kcoh_records_malformed", "", "", "Records refused because they were no records.",
 	  COUNTER, .host = records_malformed },
