@@ -38,7 +38,7 @@
 #include "maps.h"
 
 char LICENSE[] SEC("license") = "GPL";
-const volatile __u32 kcoh_abi = KCOH_ABI;
+const volatile __u32 kcoh_abi __weak = KCOH_ABI;
 
 struct vm_rec {
 	__u32 id;
@@ -93,7 +93,7 @@ struct harvest_rec {
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096); /* the loader's choice */
-} kcoh_ring SEC(".maps");
+} kcoh_ring __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -101,21 +101,21 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct kcoh_shared);
-} kcoh_shared SEC(".maps");
+} kcoh_shared __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, struct vm_rec);
-} kcoh_vms SEC(".maps");
+} kcoh_vms __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
 	__type(key, struct vcpu_key);
 	__type(value, struct vcpu_rec);
-} kcoh_vcpus SEC(".maps");
+} kcoh_vcpus __weak SEC(".maps");
 
 /* By pid_tgid. LRU: entries of tasks whose ioctl's return was missed make room by themselves. */
 struct {
@@ -123,14 +123,14 @@ struct {
 	__uint(max_entries, 256); /* a CPU; the loader's choice */
 	__type(key, __u64);
 	__type(value, struct harvest_rec);
-} kcoh_harvests SEC(".maps");
+} kcoh_harvests __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct thread_rec);
-} kcoh_threads SEC(".maps");
+} kcoh_threads __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -138,7 +138,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct kcoh_exits);
-} kcoh_exits SEC(".maps");
+} kcoh_exits __weak SEC(".maps");
 
 /* Whose a slot is: VM id << 32 | vCPU index; 0: nobody's. */
 struct {
@@ -147,14 +147,14 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
-} kcoh_slots SEC(".maps");
+} kcoh_slots __weak SEC(".maps");
 
 /* Slots that nobody has; filled by the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, 1);
 	__type(value, __u32);
-} kcoh_free SEC(".maps");
+} kcoh_free __weak SEC(".maps");
 
 static __always_inline struct kcoh_shared *shared(void)
 {

@@ -124,7 +124,7 @@ static int times_switch(struct kcoh_feed *feed, bool on)
 		if (hook->kind != KCOH_HOOK_WANTED || on == (state->link != NULL))
 			continue;
 		if (on)
-			err = kcoh_hook_attach(hook, state, feed->objs, KCOH_OBJECTS);
+			err = kcoh_hook_attach(hook, state, feed->obj);
 		else
 			kcoh_hook_detach(hook, state);
 	}

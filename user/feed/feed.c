@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * feed.c - loads the BPF objects, attaches them, and hands on what they send.
+ * feed.c - loads the BPF programs, attaches them, and hands on what they send.
  *
- * The problem: nine objects that must share one ring buffer and one table of VMs, on kernels that
- * differ in what can be attached, started by people who may lack a right or have built half of it.
- * Each of these is told in one sentence; the words of libbpf and of the verifier come only when
- * asked for (verbose).
+ * The problem: programs of nine sources, linked into one object, on kernels that differ in what can be
+ * attached, started by people who may lack a right or have built half of it. Each of these is told in
+ * one sentence; the words of libbpf and of the verifier come only when asked for (verbose).
  *
- * Start, in order: a kernel with BTF and KVM? Open each object and compare its ABI number. Share
- * the maps: the first object makes them. Load. Fill the stack of free slots. Attach, VM ends
- * before VM births. The module's hooks are loaded with the rest and attached when it is there.
+ * Start, in order: a kernel with BTF and KVM? Open the object and compare its ABI number. Size the
+ * maps. Load. Fill the stack of free slots. Attach, VM ends before VM births. The module's hooks are
+ * loaded with the rest and attached when it is there; so are those on mappings (mapping.c).
  *
  * Loss: programs count what they could not send in kcoh_shared.gap and the next record carries it.
  * That record may be a long time coming, so whatever is left after the ring was emptied is taken
  * here and delivered at once in a record of type KCOH_EV_NONE that consists of a header only. The
  * same for programs that the kernel skipped (a tracepoint hit while the same program was
- * interrupted on that CPU): it counts them as the program's recursion_misses.
+ * interrupted on that CPU): it counts them as the program's recursion_misses, which are looked up four
+ * times a second.
  *
- * Cost: a start takes about 0.2 s on a server, for parsing the kernel's BTF once an object;
- * consuming an empty ring is a few system calls. Limit: libbpf has one message hook for the
+ * Cost: most of a start is parsing the kernel's BTF; consuming an empty ring is a few system calls. Limit: libbpf has one message hook for the
  * process, so two feeds share the setting of the last.
  */
 #include "host/clock.h"
@@ -50,19 +49,10 @@
 /* Single exits have a ring of their own, a quarter of the other's. */
 #define EXIT_RING_SHARE 4
 
-static const char *const object_names[KCOH_OBJECTS] = {
-	[KCOH_OBJECT_VCPU] = "vcpu",       [KCOH_OBJECT_EXIT] = "exit",
-	[KCOH_OBJECT_MEMSLOT] = "memslot", [KCOH_OBJECT_HARVEST] = "harvest",
-	[KCOH_OBJECT_MODULE] = "module",   [KCOH_OBJECT_VMLIST] = "vmlist",
-	[KCOH_OBJECT_SMMU] = "smmu",       [KCOH_OBJECT_RESET] = "reset",
-	[KCOH_OBJECT_MAPPING] = "mapping",
-};
+/* How often programs that did not run are asked for: a system call each. */
+#define MISSES_NS 250000000ull
 
-/* Maps that all objects share; the first object's are used. */
-static const char *const map_names[] = {
-	"kcoh_ring",    "kcoh_shared", "kcoh_vms",  "kcoh_vcpus",    "kcoh_exits",
-	"kcoh_threads", "kcoh_slots",  "kcoh_free", "kcoh_harvests",
-};
+static const char object_name[] = "kcoh.bpf.o";
 
 /* --- words ----------------------------------------------------------------------------------- */
 
@@ -93,7 +83,7 @@ static int fail_rights(char *text, size_t len)
 		    "CAP_BPF and CAP_PERFMON");
 }
 
-/* --- one object ------------------------------------------------------------------------------ */
+/* --- the object ------------------------------------------------------------------------------ */
 
 /* The value of the constant `kcoh_abi` in the object's read-only data, or 0. */
 static uint32_t object_abi(const struct bpf_object *obj)
@@ -129,24 +119,24 @@ static uint32_t object_abi(const struct bpf_object *obj)
 	return 0;
 }
 
-static int open_object(struct kcoh_feed *feed, size_t i, char *text, size_t len)
+static int open_object(struct kcoh_feed *feed, char *text, size_t len)
 {
 	char path[4096];
 	uint32_t abi;
 	int err;
 
-	snprintf(path, sizeof(path), "%s/%s.bpf.o", feed->config.bpf_dir, object_names[i]);
+	snprintf(path, sizeof(path), "%s/%s", feed->config.bpf_dir, object_name);
 	if (access(path, R_OK))
 		return fail(-errno, text, len,
 			    "the BPF object %s cannot be read (%s): is kcoh installed completely?",
 			    path, strerror(errno));
-	feed->objs[i] = bpf_object__open_file(path, NULL);
-	if (!feed->objs[i]) {
+	feed->obj = bpf_object__open_file(path, NULL);
+	if (!feed->obj) {
 		err = -errno;
 		return fail(err == -ENOMEM ? err : -ENOEXEC, text, len,
 			    "%s is no BPF object that can be used: install kcoh again", path);
 	}
-	abi = object_abi(feed->objs[i]);
+	abi = object_abi(feed->obj);
 	if (abi != KCOH_ABI)
 		return fail(-EPROTO, text, len,
 			    "%s has ABI %u and this program has ABI %u: install both from the same "
@@ -174,58 +164,38 @@ static int size_map(const struct bpf_object *obj, const char *name, uint32_t ent
 
 static int size_maps(const struct kcoh_feed *feed)
 {
-	const struct bpf_object *first = feed->objs[0];
-	int err = size_map(first, "kcoh_ring", feed->config.ring_bytes);
+	const struct bpf_object *obj = feed->obj;
+	int err = size_map(obj, "kcoh_ring", feed->config.ring_bytes);
 
 	if (!err)
-		err = size_map(first, "kcoh_exits", feed->exits.slots);
+		err = size_map(obj, "kcoh_exits", feed->exits.slots);
 	if (!err)
-		err = size_map(first, "kcoh_slots", feed->exits.slots);
+		err = size_map(obj, "kcoh_slots", feed->exits.slots);
 	if (!err)
-		err = size_map(first, "kcoh_free", feed->exits.slots);
+		err = size_map(obj, "kcoh_free", feed->exits.slots);
 	if (!err)
-		err = size_map(first, "kcoh_harvests", HARVESTS_PER_CPU * (uint32_t)feed->cpus);
-	return err ? err :
-		     size_map(feed->objs[KCOH_OBJECT_EXIT], "kcoh_exit_ring",
-			      exit_ring_size(feed->config.ring_bytes));
+		err = size_map(obj, "kcoh_harvests", HARVESTS_PER_CPU * (uint32_t)feed->cpus);
+	return err ? err : size_map(obj, "kcoh_exit_ring", exit_ring_size(feed->config.ring_bytes));
 }
 
-static int share_maps(struct kcoh_feed *feed, size_t i)
+static int load_object(struct kcoh_feed *feed, char *text, size_t len)
 {
-	struct bpf_map *first, *map;
-	size_t m;
-	int err;
-
-	for (m = 0; m < sizeof(map_names) / sizeof(map_names[0]); m++) {
-		first = bpf_object__find_map_by_name(feed->objs[0], map_names[m]);
-		map = bpf_object__find_map_by_name(feed->objs[i], map_names[m]);
-		if (!first || !map)
-			return -ENOENT;
-		err = i ? bpf_map__reuse_fd(map, bpf_map__fd(first)) : 0;
-		if (err)
-			return err;
-	}
-	return i == 0 ? size_maps(feed) : 0;
-}
-
-static int load_object(struct kcoh_feed *feed, size_t i, char *text, size_t len)
-{
-	int err = share_maps(feed, i);
+	int err = size_maps(feed);
 
 	if (err)
-		return fail(err, text, len, "%s.bpf.o does not have the maps of this build: %s",
-			    object_names[i], strerror(-err));
-	err = bpf_object__load(feed->objs[i]);
+		return fail(err, text, len, "%s does not have the maps of this build: %s",
+			    object_name, strerror(-err));
+	err = bpf_object__load(feed->obj);
 	if (err == -EPERM)
 		return fail_rights(text, len);
 	if (err)
 		return fail(err, text, len,
-			    "this kernel refuses %s/%s.bpf.o (%s); --verbose shows its reasons",
-			    feed->config.bpf_dir, object_names[i], strerror(-err));
+			    "this kernel refuses %s/%s (%s); --verbose shows its reasons",
+			    feed->config.bpf_dir, object_name, strerror(-err));
 	return 0;
 }
 
-/* --- all of them ----------------------------------------------------------------------------- */
+/* --- from there to a feed ----------------------------------------------------------------------------- */
 
 static int check_kernel(const struct btf *vmlinux, int *ret_trampoline_err, char *text, size_t len)
 {
@@ -254,7 +224,7 @@ static uint32_t ring_size(uint32_t asked, int cpus)
 
 static void *map_memory(struct kcoh_feed *feed, const char *name, size_t size, int protection)
 {
-	int fd = bpf_object__find_map_fd_by_name(feed->objs[0], name);
+	int fd = bpf_object__find_map_fd_by_name(feed->obj, name);
 	void *memory = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
@@ -262,7 +232,7 @@ static void *map_memory(struct kcoh_feed *feed, const char *name, size_t size, i
 
 static int fill_free_slots(const struct kcoh_feed *feed)
 {
-	int fd = bpf_object__find_map_fd_by_name(feed->objs[0], "kcoh_free");
+	int fd = bpf_object__find_map_fd_by_name(feed->obj, "kcoh_free");
 	uint32_t slot;
 
 	/* A stack: the lowest comes out first. Slot 0 is nobody's. */
@@ -317,21 +287,20 @@ static int set_up_memory(struct kcoh_feed *feed, char *text, size_t len)
 	if (!feed->shared || !feed->exits.owners || !feed->exits.exits)
 		return fail(-ENOMEM, text, len,
 			    "not enough memory for the tables of the BPF programs");
-	feed->ring = ring_buffer__new(bpf_object__find_map_fd_by_name(feed->objs[0], "kcoh_ring"),
+	feed->ring = ring_buffer__new(bpf_object__find_map_fd_by_name(feed->obj, "kcoh_ring"),
 				      on_record, feed, NULL);
 	if (!feed->ring)
 		return fail(-errno, text, len, "the ring buffer of %u bytes cannot be mapped: %s",
 			    feed->config.ring_bytes, strerror(errno));
-	feed->exit_ring = ring_buffer__new(
-		bpf_object__find_map_fd_by_name(feed->objs[KCOH_OBJECT_EXIT], "kcoh_exit_ring"),
-		on_exit_record, feed, NULL);
+	feed->exit_ring =
+		ring_buffer__new(bpf_object__find_map_fd_by_name(feed->obj, "kcoh_exit_ring"),
+				 on_exit_record, feed, NULL);
 	if (!feed->exit_ring)
 		return fail(-errno, text, len, "the ring buffer of exits cannot be mapped: %s",
 			    strerror(errno));
-	err = kcoh_feed_smmu_new(feed->objs[KCOH_OBJECT_SMMU], feed->objs[KCOH_OBJECT_MAPPING],
-				 &feed->smmu);
+	err = kcoh_feed_smmu_new(feed->obj, &feed->smmu);
 	if (!err)
-		err = kcoh_feed_unmap_new(feed->objs[KCOH_OBJECT_RESET], &feed->unmap);
+		err = kcoh_feed_unmap_new(feed->obj, &feed->unmap);
 	if (err)
 		return fail(err, text, len,
 			    "the tables of SMMU events and resets cannot be mapped: %s",
@@ -347,31 +316,32 @@ static int attach_all(struct kcoh_feed *feed, char *text, size_t len)
 	for (i = 0; i < kcoh_hooks_count; i++) {
 		const struct kcoh_hook *hook = &kcoh_hooks[i];
 
-		if (hook->kind == KCOH_HOOK_MODULE || hook->kind == KCOH_HOOK_WANTED) {
+		if (hook->kind == KCOH_HOOK_MODULE || hook->kind == KCOH_HOOK_WANTED ||
+		    hook->kind == KCOH_HOOK_MAPPING) {
 			kcoh_hook_detach(hook, &feed->hooks[i]);
 			continue;
 		}
-		err = kcoh_hook_attach(hook, &feed->hooks[i], feed->objs, KCOH_OBJECTS);
+		err = kcoh_hook_attach(hook, &feed->hooks[i], feed->obj);
 		if (err == -EPERM)
 			return fail_rights(text, len);
 		if (err && hook->kind == KCOH_HOOK_REQUIRED)
 			return fail(err, text, len, "%s cannot be hooked: %s", hook->name,
 				    feed->hooks[i].why);
 	}
+	kcoh_feed_mapping_poll(feed, kcoh_clock_ns(CLOCK_MONOTONIC));
 	return 0;
 }
 
 static int bring_up(struct kcoh_feed *feed, const struct btf *vmlinux, char *text, size_t len)
 {
 	int trampoline_err = 0, err;
-	size_t i;
 
 	err = check_kernel(vmlinux, &trampoline_err, text, len);
-	for (i = 0; !err && i < KCOH_OBJECTS; i++)
-		err = open_object(feed, i, text, len);
-	for (i = 0; !err && i < KCOH_OBJECTS; i++) {
-		kcoh_hooks_choose(feed->objs[i], vmlinux, trampoline_err);
-		err = load_object(feed, i, text, len);
+	if (!err)
+		err = open_object(feed, text, len);
+	if (!err) {
+		kcoh_hooks_choose(feed->obj, vmlinux, trampoline_err);
+		err = load_object(feed, text, len);
 	}
 	if (!err)
 		err = set_up_memory(feed, text, len);
@@ -426,8 +396,7 @@ void kcoh_feed_close(struct kcoh_feed *feed)
 		munmap((void *)feed->exits.owners, owners_bytes(feed));
 	if (feed->exits.exits)
 		munmap(feed->exits.exits, exits_bytes(feed));
-	for (i = 0; i < KCOH_OBJECTS; i++)
-		bpf_object__close(feed->objs[i]);
+	bpf_object__close(feed->obj);
 	free(feed);
 }
 
@@ -441,7 +410,7 @@ int kcoh_feed_module_attach(struct kcoh_feed *feed)
 	for (i = 0; i < kcoh_hooks_count; i++) {
 		if (kcoh_hooks[i].kind != KCOH_HOOK_MODULE || feed->hooks[i].link)
 			continue;
-		err = kcoh_hook_attach(&kcoh_hooks[i], &feed->hooks[i], feed->objs, KCOH_OBJECTS);
+		err = kcoh_hook_attach(&kcoh_hooks[i], &feed->hooks[i], feed->obj);
 		if (err) {
 			kcoh_feed_module_detach(feed);
 			return err;
@@ -464,23 +433,29 @@ void kcoh_feed_module_detach(struct kcoh_feed *feed)
 
 /* --- consuming ------------------------------------------------------------------------------- */
 
-/* Of programs that send records; a miss of one that only counts mappings makes nobody blind. */
+/* What a program of this hook did not see is no record lost: it only counts. */
+static bool only_counts(const struct kcoh_hook *hook)
+{
+	return hook->kind == KCOH_HOOK_MAPPING;
+}
+
+/* Runs of attached programs that the kernel left out, as another one of the same program was under way on that CPU. */
 static uint64_t count_misses(const struct kcoh_feed *feed)
 {
-	struct bpf_program *prog;
+	struct bpf_prog_info info;
 	uint64_t sum = 0;
-	size_t i;
+	size_t i, n;
 
-	for (i = 0; i < KCOH_OBJECTS; i++) {
-		if (i == KCOH_OBJECT_MAPPING)
-			continue;
-		bpf_object__for_each_program(prog, feed->objs[i])
-		{
-			struct bpf_prog_info info = {};
+	for (i = 0; i < kcoh_hooks_count; i++) {
+		const struct bpf_program *progs[2] = { feed->hooks[i].prog,
+						       feed->hooks[i].entry_prog };
+
+		for (n = 0; n < 2 && !only_counts(&kcoh_hooks[i]); n++) {
 			uint32_t len = sizeof(info);
-			int fd = bpf_program__fd(prog);
 
-			if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			memset(&info, 0, sizeof(info));
+			if (progs[n] &&
+			    !bpf_obj_get_info_by_fd(bpf_program__fd(progs[n]), &info, &len))
 				sum += info.recursion_misses;
 		}
 	}
@@ -489,8 +464,8 @@ static uint64_t count_misses(const struct kcoh_feed *feed)
 
 static int deliver_gap(struct kcoh_feed *feed)
 {
-	uint64_t misses = count_misses(feed);
 	uint64_t gap = __atomic_exchange_n(&feed->shared->gap, 0, __ATOMIC_SEQ_CST);
+	uint64_t now_ns = kcoh_clock_ns(CLOCK_MONOTONIC), misses = feed->misses;
 	struct kcoh_ev_hdr ev = {
 		.vm = KCOH_VM_NONE,
 		.vcpu = KCOH_VCPU_NONE,
@@ -498,13 +473,17 @@ static int deliver_gap(struct kcoh_feed *feed)
 		.size = sizeof(ev),
 	};
 
+	if (now_ns - feed->misses_ns >= MISSES_NS) {
+		misses = count_misses(feed);
+		feed->misses_ns = now_ns;
+	}
 	if (misses > feed->misses) {
 		gap += misses - feed->misses;
 		feed->misses = misses;
 	}
 	if (!gap)
 		return 0;
-	ev.ts_ns = kcoh_clock_ns(CLOCK_MONOTONIC);
+	ev.ts_ns = now_ns;
 	ev.gap = gap > UINT32_MAX ? UINT32_MAX : gap;
 	feed->config.fn(&ev, sizeof(ev), feed->config.ctx);
 	return 1;
@@ -528,6 +507,7 @@ int kcoh_feed_consume(struct kcoh_feed *feed)
 				       feed->config.ctx);
 	records += kcoh_feed_unmap_poll(feed->unmap, kcoh_clock_ns(CLOCK_MONOTONIC),
 					feed->config.fn, feed->config.ctx);
+	kcoh_feed_mapping_poll(feed, kcoh_clock_ns(CLOCK_MONOTONIC));
 	return records + deliver_gap(feed);
 }
 
@@ -614,7 +594,8 @@ int kcoh_feed_each_hook(struct kcoh_feed *feed,
 			.name = kcoh_hooks[i].name,
 			.method = state->method,
 			.why = state->method ? NULL : state->why,
-			.extra = kcoh_hooks[i].kind == KCOH_HOOK_EXTRA,
+			.extra = kcoh_hooks[i].kind == KCOH_HOOK_EXTRA ||
+				 kcoh_hooks[i].kind == KCOH_HOOK_MAPPING,
 		};
 
 		r = fn(&view, ctx);

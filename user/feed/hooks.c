@@ -8,7 +8,7 @@
  * attach it (-524, ENOTSUPP).
  *
  * So each hook has a list of programs, cheapest first, and is attached with the first one that
- * works. An object is loaded as a whole and one refused program would fail it, therefore
+ * works. The object is loaded as a whole and one refused program would fail it, therefore
  * trampolines are tried once, beforehand, with a program of two instructions; if they fail, or BTF
  * does not know the function, those programs are not loaded. The same for programs that need
  * bpf_rdonly_cast(), which are called …_cast.
@@ -19,7 +19,7 @@
  * Cost: at start only. Limit: methods are chosen once; nothing is retried while running, but for
  * the module's hooks.
  */
-#include "hooks.h"
+#include "internal.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -101,29 +101,29 @@ const struct kcoh_hook kcoh_hooks[] = {
 	{ "iommu_device_release_dma_owner", KCOH_HOOK_EXTRA,
 	  { "device_release_fe", "device_release_kp" },
 	  "that a VM gives a device of iommufd's back" },
-	{ "iommu_attach_group", KCOH_HOOK_OPTIONAL, { "group_attach_fe", "group_attach_kp" },
+	{ "iommu_attach_group", KCOH_HOOK_MAPPING, { "group_attach_fe", "group_attach_kp" },
 	  "which tables a VM's device uses" },
-	{ "iommu_domain_free", KCOH_HOOK_OPTIONAL, { "domain_free_fe", "domain_free_kp" },
+	{ "iommu_domain_free", KCOH_HOOK_MAPPING, { "domain_free_fe", "domain_free_kp" },
 	  "that a VM's mappings end" },
-	{ "iommu_map:return", KCOH_HOOK_OPTIONAL, { "iommu_map_fx", "iommu_map_kr" },
+	{ "iommu_map:return", KCOH_HOOK_MAPPING, { "iommu_map_fx", "iommu_map_kr" },
 	  "what mapping memory for devices costs" },
-	{ "iommu_map", KCOH_HOOK_OPTIONAL, { "iommu_map_fe", "iommu_map_kp" },
+	{ "iommu_map", KCOH_HOOK_MAPPING, { "iommu_map_fe", "iommu_map_kp" },
 	  "what mapping memory for devices costs" },
-	{ "iommu_unmap:return", KCOH_HOOK_OPTIONAL, { "iommu_unmap_fx", "iommu_unmap_kr" },
+	{ "iommu_unmap:return", KCOH_HOOK_MAPPING, { "iommu_unmap_fx", "iommu_unmap_kr" },
 	  "what unmapping memory of devices costs" },
-	{ "iommu_unmap", KCOH_HOOK_OPTIONAL, { "iommu_unmap_fe", "iommu_unmap_kp" },
+	{ "iommu_unmap", KCOH_HOOK_MAPPING, { "iommu_unmap_fe", "iommu_unmap_kp" },
 	  "what unmapping memory of devices costs" },
-	{ "iommu_unmap_fast:return", KCOH_HOOK_OPTIONAL, { "unmap_fast_fx", "unmap_fast_kr" },
+	{ "iommu_unmap_fast:return", KCOH_HOOK_MAPPING, { "unmap_fast_fx", "unmap_fast_kr" },
 	  "what unmapping memory of devices costs" },
-	{ "iommu_unmap_fast", KCOH_HOOK_OPTIONAL, { "unmap_fast_fe", "unmap_fast_kp" },
+	{ "iommu_unmap_fast", KCOH_HOOK_MAPPING, { "unmap_fast_fe", "unmap_fast_kp" },
 	  "what unmapping memory of devices costs" },
-	{ "arm_smmu_cmdq_issue_cmdlist:return", KCOH_HOOK_OPTIONAL, { "issue_fx", "issue_kr" },
+	{ "arm_smmu_cmdq_issue_cmdlist:return", KCOH_HOOK_MAPPING, { "issue_fx", "issue_kr" },
 	  "invalidation commands" },
-	{ "arm_smmu_cmdq_issue_cmdlist", KCOH_HOOK_OPTIONAL, { "issue_fe", "issue_kp" },
+	{ "arm_smmu_cmdq_issue_cmdlist", KCOH_HOOK_MAPPING, { "issue_fe", "issue_kp" },
 	  "invalidation commands" },
-	{ "arm_smmu_atc_inv_domain", KCOH_HOOK_EXTRA, { "atc_inv_fe", "atc_inv_kp" },
+	{ "arm_smmu_atc_inv_domain", KCOH_HOOK_MAPPING, { "atc_inv_fe", "atc_inv_kp" },
 	  "whose invalidation commands they are, up to 6.12" },
-	{ "arm_smmu_domain_inv_range", KCOH_HOOK_EXTRA, { "inv_range_fx" },
+	{ "arm_smmu_domain_inv_range", KCOH_HOOK_MAPPING, { "inv_range_fx" },
 	  "whose invalidation commands they are, on 7" },
 	{ "arm_smmu_evtq_thread:return", KCOH_HOOK_OPTIONAL, { "smmu_evtq_fx", "smmu_evtq_kr" },
 	  "SMMU events" },
@@ -209,17 +209,6 @@ void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int tr
 	}
 }
 
-static struct bpf_program *find_program(struct bpf_object *const *objs, size_t count,
-					const char *name)
-{
-	struct bpf_program *prog = NULL;
-	size_t i;
-
-	for (i = 0; i < count && !prog; i++)
-		prog = bpf_object__find_program_by_name(objs[i], name);
-	return prog;
-}
-
 /* The method stands before the slash in the name of the section. */
 static const char *method_of(const struct bpf_program *prog)
 {
@@ -243,6 +232,8 @@ static void explain(const struct kcoh_hook *hook, struct kcoh_hook_state *state,
 	if (err == -ENOENT)
 		why = hook->kind == KCOH_HOOK_MODULE ? "the kcoh module is not loaded" :
 		      hook->kind == KCOH_HOOK_WANTED ? "nobody asks for it now" :
+		      hook->kind == KCOH_HOOK_MAPPING && !kcoh_feed_maps_devices() ?
+						       "neither VFIO nor iommufd is there" :
 						       "this kernel has no such hook";
 	snprintf(state->why, sizeof(state->why), "%s (not seen: %s)", why, hook->unseen);
 }
@@ -251,20 +242,19 @@ static void explain(const struct kcoh_hook *hook, struct kcoh_hook_state *state,
  * One try: "PROGRAM", or "ENTRY+PROGRAM" for a return probe, which knows no arguments: the first one
  * notes them at the function's entry, and is attached before the other.
  */
-static int attach_try(const char *name, struct kcoh_hook_state *state,
-		      struct bpf_object *const *objs, size_t objs_count)
+static int attach_try(const char *name, struct kcoh_hook_state *state, const struct bpf_object *obj)
 {
 	const char *plus = strchr(name, '+');
-	struct bpf_program *prog, *first;
+	struct bpf_program *prog, *first = NULL;
 	char entry[32];
 	int err;
 
-	prog = find_program(objs, objs_count, plus ? plus + 1 : name);
+	prog = bpf_object__find_program_by_name(obj, plus ? plus + 1 : name);
 	if (!prog || !bpf_program__autoload(prog))
 		return -ENOENT;
 	if (plus) {
 		snprintf(entry, sizeof(entry), "%.*s", (int)(plus - name), name);
-		first = find_program(objs, objs_count, entry);
+		first = bpf_object__find_program_by_name(obj, entry);
 		if (!first)
 			return -ENOENT;
 		state->entry_link = bpf_program__attach(first);
@@ -273,6 +263,8 @@ static int attach_try(const char *name, struct kcoh_hook_state *state,
 	}
 	state->link = bpf_program__attach(prog);
 	if (state->link) {
+		state->prog = prog;
+		state->entry_prog = plus ? first : NULL;
 		state->method = method_of(prog);
 		return 0;
 	}
@@ -283,12 +275,12 @@ static int attach_try(const char *name, struct kcoh_hook_state *state,
 }
 
 int kcoh_hook_attach(const struct kcoh_hook *hook, struct kcoh_hook_state *state,
-		     struct bpf_object *const *objs, size_t objs_count)
+		     const struct bpf_object *obj)
 {
 	int i, tried, err = -ENOENT;
 
 	for (i = 0; i < KCOH_TRIES_MAX && hook->tries[i]; i++) {
-		tried = attach_try(hook->tries[i], state, objs, objs_count);
+		tried = attach_try(hook->tries[i], state, obj);
 		if (!tried) {
 			state->why[0] = 0;
 			return 0;

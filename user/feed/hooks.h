@@ -18,6 +18,7 @@ enum kcoh_hook_kind {
 	KCOH_HOOK_EXTRA, /* optional, and many a kernel does not have it */
 	KCOH_HOOK_MODULE, /* on a tracepoint of the module: attached when that is loaded */
 	KCOH_HOOK_WANTED, /* attached while somebody wants what it shows */
+	KCOH_HOOK_MAPPING, /* optional; attached once VFIO or iommufd is there */
 };
 
 struct kcoh_hook {
@@ -31,6 +32,7 @@ struct kcoh_hook {
 struct kcoh_hook_state {
 	struct bpf_link *link;
 	struct bpf_link *entry_link; /* of the program at the function's entry, if it takes two */
+	const struct bpf_program *prog, *entry_prog; /* what is attached by these */
 	const char *method;
 	char why[160];
 };
@@ -46,7 +48,7 @@ void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int tr
 
 /* Attaches one hook with the first of its tries that works; 0 or the last negative errno. */
 int kcoh_hook_attach(const struct kcoh_hook *hook, struct kcoh_hook_state *state,
-		     struct bpf_object *const *objs, size_t objs_count);
+		     const struct bpf_object *obj);
 /* Detaches it, or says of a hook never attached that it is not there. */
 void kcoh_hook_detach(const struct kcoh_hook *hook, struct kcoh_hook_state *state);
 

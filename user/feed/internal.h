@@ -5,6 +5,8 @@
 #ifndef KCOH_FEED_INTERNAL_H
 #define KCOH_FEED_INTERNAL_H
 
+#include <stdbool.h>
+
 #include "../../bpf/maps.h"
 #include "exits.h"
 #include "feed.h"
@@ -12,23 +14,9 @@
 #include "smmu.h"
 #include "unmap.h"
 
-/* The first one makes the maps that all share. */
-enum kcoh_object {
-	KCOH_OBJECT_VCPU,
-	KCOH_OBJECT_EXIT,
-	KCOH_OBJECT_MEMSLOT,
-	KCOH_OBJECT_HARVEST,
-	KCOH_OBJECT_MODULE,
-	KCOH_OBJECT_VMLIST,
-	KCOH_OBJECT_SMMU,
-	KCOH_OBJECT_RESET,
-	KCOH_OBJECT_MAPPING,
-	KCOH_OBJECTS,
-};
-
 struct kcoh_feed {
 	struct kcoh_feed_config config;
-	struct bpf_object *objs[KCOH_OBJECTS];
+	struct bpf_object *obj;
 	struct kcoh_hook_state hooks[KCOH_HOOKS_MAX];
 	struct ring_buffer *ring;
 	struct ring_buffer *exit_ring;
@@ -39,7 +27,15 @@ struct kcoh_feed {
 	int cpus;
 	uint32_t attachments; /* of the module's hooks, ever */
 	uint64_t misses; /* recursion_misses reported so far */
+	uint64_t misses_ns; /* when they were last looked up */
+	bool mapping_attached;
+	uint64_t mapping_ns; /* when it was last looked whether they should be */
 	int consumed; /* records of a ring in the current kcoh_feed_consume() */
 };
+
+/* Whether VFIO or iommufd is there: only then userspace maps memory for devices. */
+bool kcoh_feed_maps_devices(void);
+/* Attaches the hooks of kind KCOH_HOOK_MAPPING when there is something to see; cheap, for a timer. */
+void kcoh_feed_mapping_poll(struct kcoh_feed *feed, uint64_t now_ns);
 
 #endif

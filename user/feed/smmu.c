@@ -40,8 +40,7 @@ struct kcoh_feed_smmu {
 	size_t told_count, told_room;
 };
 
-int kcoh_feed_smmu_new(const struct bpf_object *obj, const struct bpf_object *mapping,
-		       struct kcoh_feed_smmu **ret_smmu)
+int kcoh_feed_smmu_new(const struct bpf_object *obj, struct kcoh_feed_smmu **ret_smmu)
 {
 	struct kcoh_feed_smmu *smmu = calloc(1, sizeof(*smmu));
 	const struct bpf_program *look = bpf_object__find_program_by_name(obj, "smmu_look");
@@ -51,7 +50,7 @@ int kcoh_feed_smmu_new(const struct bpf_object *obj, const struct bpf_object *ma
 	if (!smmu)
 		return -ENOMEM;
 	smmu->streams_fd = bpf_object__find_map_fd_by_name(obj, "kcoh_streams");
-	smmu->domains_fd = bpf_object__find_map_fd_by_name(mapping, "kcoh_domains");
+	smmu->domains_fd = bpf_object__find_map_fd_by_name(obj, "kcoh_domains");
 	smmu->look_fd = look ? bpf_program__fd(look) : -1;
 	memory = mmap(NULL, sizeof(*smmu->sums), PROT_READ | PROT_WRITE, MAP_SHARED, sums_fd, 0);
 	if (memory == MAP_FAILED) {

@@ -11,9 +11,8 @@
 
 struct kcoh_feed_smmu; /* opaque */
 
-/* The objects of bpf/smmu.bpf.c and bpf/mapping.bpf.c, loaded. 0 or a negative errno. */
-int kcoh_feed_smmu_new(const struct bpf_object *obj, const struct bpf_object *mapping,
-		       struct kcoh_feed_smmu **ret_smmu);
+/* The BPF object, loaded. 0 or a negative errno. */
+int kcoh_feed_smmu_new(const struct bpf_object *obj, struct kcoh_feed_smmu **ret_smmu);
 void kcoh_feed_smmu_free(struct kcoh_feed_smmu *smmu);
 
 /*
