@@ -100,8 +100,9 @@ clang: $(PROGRAMS:%=build/clang/bin/%)
 
 # Linked into one: a loader reads the kernel's types once for each object, which is most of the time that a start takes.
 BPF_OBJ := $(patsubst bpf/%.bpf.c,build/arm64/obj/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
-bpf: build/arm64/bpf/kcoh.bpf.o
-build/arm64/bpf/kcoh.bpf.o: $(BPF_OBJ)
+BPF := build/arm64/bpf/kcoh.bpf.o
+bpf: $(BPF)
+$(BPF): $(BPF_OBJ)
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
 	@rm -f $(@D)/*.bpf.o

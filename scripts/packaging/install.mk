@@ -43,7 +43,7 @@ manual: $(MANUAL) $(COMPLETIONS)
 install: $(VARIANT) bpf manual
 	@$(INSTALL_PROGRAM) build/$(VARIANT)/bin/kcoh $(DESTDIR)$(PREFIX)/bin/kcoh
 	@$(INSTALL_PROGRAM) build/$(VARIANT)/bin/kcohd $(DESTDIR)$(PREFIX)/sbin/kcohd
-	@for object in $(BPF_OBJ); do $(INSTALL) $$object $(DESTDIR)/usr/lib/kcoh/bpf/$${object##*/} || exit; done
+	@$(INSTALL) $(BPF) $(DESTDIR)/usr/lib/kcoh/bpf/$(notdir $(BPF))
 	@[ -e $(DESTDIR)/etc/kcoh/kcoh.conf ] || $(INSTALL) docs/kcoh.conf.example $(DESTDIR)/etc/kcoh/kcoh.conf
 	@for unit in kcohd.service kcohd.socket kcoh-module-swap.service; do \
 		$(INSTALL) $(PACKAGING)/system/$$unit $(DESTDIR)/lib/systemd/system/$$unit || exit; done
