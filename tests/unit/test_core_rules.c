@@ -637,6 +637,30 @@ static void time_ends(void **state)
 	world_free(&world);
 }
 
+/* Flash that is larger than the RAM: read-only it cannot be dirtied, so the RAM alone makes the epoch. */
+static void read_only_slots_do_not_count(void **state)
+{
+	static const struct line lines[] = {
+		{ 0, HOST(MODULE), NO_VM, "" },
+		{ 0, ENFORCED, NO_VM, "" },
+		{ 1, VM_NEW(1), ANY, "" },
+		{ 2, RAM(1), ANY, "" },
+		{ 3, SLOT(1, CREATE, 4, 4 * RAM_PAGES, KCOH_SLOT_READONLY, 0, 0),
+		  ALLOW(NOT_YET_CLEANING), "" },
+		{ 4, SLOT(1, FLAGS, 4, 4 * RAM_PAGES, KCOH_SLOT_READONLY | LOGS, 0, 0),
+		  ALLOW(NOT_YET_CLEANING), "" },
+		{ 5, LOG_ON(1), WAIT(ARMING), "" },
+	};
+	struct world world;
+
+	(void)state;
+	world_make(&world, 1, 1, 2);
+	RUN(&world, lines);
+	assert_int_equal(vm_view(&world, 1).ram_pages, RAM_PAGES);
+	assert_int_equal(vm_view(&world, 1).logged_pages, RAM_PAGES);
+	world_free(&world);
+}
+
 /* --- what the policy tolerates ------------------------------------------------------------------ */
 
 #define TOLERANT(vm, strategy_, tolerate_)                                                         \
@@ -694,6 +718,11 @@ static void tolerates_being_blind(void **state)
 		{ 10, LOG_ON(1), WAIT(ARMING), "" },
 		{ 511, TICK, ALLOW(ARM_TIMEOUT), "" },
 		{ 520, LOG_OFF(1), ALLOW(NOT_YET_CLEANING), "" },
+		{ 530, LOG_ON(1), WAIT(ARMING), "" },
+		{ 531, VCPU(1, 0, CACHED, TRAP), ALLOW(NOT_YET_CLEANING), "" },
+		{ 532, TOGGLE(1, 0, CACHED, UNCACHED, TRAP), VETO(MMU_OFF), NULL },
+		{ 533, TOGGLE(1, 0, UNCACHED, CACHED, TRAP), VETO(MMU_OFF_EARLIER), NULL },
+		{ 540, LOG_OFF(1), ALLOW(NOT_YET_CLEANING), NULL },
 		{ 600, TICK, ALLOW(EVENTS_LOST), NULL, .gap = 1 },
 		{ 601, LOG_ON(1), ANY, NULL },
 		{ 602, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), NULL },
@@ -741,6 +770,7 @@ int main(void)
 		cmocka_unit_test(resets),
 		cmocka_unit_test(time_goes_backwards),
 		cmocka_unit_test(time_ends),
+		cmocka_unit_test(read_only_slots_do_not_count),
 		cmocka_unit_test(tolerates_no_module),
 		cmocka_unit_test(tolerates_being_blind),
 	};
