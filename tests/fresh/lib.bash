@@ -83,7 +83,7 @@ inside() {
 	foreign bash -c '
 		root=$1 && shift && mount --bind "$root" "$root" && mount -t proc proc "$root/proc" && mount -t tmpfs dev "$root/dev" &&
 		for node in null zero full random urandom tty; do : >"$root/dev/$node" && mount --bind "/dev/$node" "$root/dev/$node" || exit; done &&
-		ln -s /proc/self/fd "$root/dev/fd" && mkdir -m 1777 "$root/dev/shm" && mkdir "$root/dev/pts" &&
+		ln -s /proc/self/fd "$root/dev/fd" && ln -s fd/0 "$root/dev/stdin" && ln -s fd/1 "$root/dev/stdout" && ln -s fd/2 "$root/dev/stderr" && mkdir -m 1777 "$root/dev/shm" && mkdir "$root/dev/pts" &&
 		mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts" && ln -s pts/ptmx "$root/dev/ptmx" &&
 		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive "$@"' - "$dir" "$@"
 }
