@@ -5,8 +5,9 @@
 //
 // Usage: node tests/page/look.mjs CACHE      (make check-page; CACHE is what scripts/cache browser printed; after report.py --keep)
 
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { axe, failures, newPage, open, report, serverStart, shots } from "./browser.mjs";
@@ -246,6 +247,25 @@ async function lookAtMany() {
 	await server.stop();
 }
 
+// What kcohd no longer keeps as events is in its history, and comes when it is in sight.
+async function lookBack() {
+	const directory = mkdtempSync(join(tmpdir(), "kcoh-look-")), server = await serverStart("--vms", "40", "--past", "400", "--history", join(directory, "h.db"));
+	const stream = (await fetch(`${server.url}v1/events?since=0`)).body.getReader();
+	const { time } = JSON.parse(new TextDecoder().decode((await stream.read()).value).split("\n", 1)[0]), oldest = Date.parse(time);
+	await stream.cancel();
+	const page = await newPage(browser, server.url);
+	await loaded(page, server.url, 40);
+	await page.locator("#lanes").focus();
+	await page.keyboard.press("-");
+	await page.waitForFunction(at => model.first < at - 1000, oldest);
+	const first = await page.evaluate(() => model.first), wrong = await compare(page, server.url);
+	report(wrong.length <= 2, `zoomed out beyond kcohd's events, it asks the history (${Math.round((oldest - first) / 1e3)} s), and rows stay right`, ...wrong);
+	report(!page.wrong.length, "no error, no warning, no request to anybody else", ...page.wrong);
+	await page.context().close();
+	await server.stop();
+	rmSync(directory, { recursive: true });
+}
+
 async function narrow(server) {
 	const page = await newPage(browser, server.url, { viewport: { width: 700, height: 700 } });
 	await loaded(page, server.url, 500);
@@ -316,6 +336,7 @@ async function lookAtHostile(path) {
 
 await lookAtSix();
 await lookAtMany();
+await lookBack();
 await lookAtReport("build/page/report");
 await browser.close();
 process.exit(failures() ? 1 : 0);
