@@ -35,6 +35,12 @@ accounted() { # accounted COUNT: told and lost are together what there was
 	((seen + lost == $1))
 }
 
+emptied() { # the ring, of what it holds
+	local seen lost
+	read -r seen lost <<<"$(told)"
+	((seen >= 4096))
+}
+
 kcohd_start '[defaults]
 strategy = observe'
 vmm_start counted puppet --deadline 60
@@ -50,6 +56,7 @@ same "each exit is told, with its class and what it asked for" '3 HVC64 0x840000
 kill -STOP "$KCOHD_PID"
 vmm counted hvcs:0:8000 # the ring holds 4096
 kill -CONT "$KCOHD_PID"
+wait_for 20 emptied || fail "the ring is emptied"
 vmm counted hvcs:0:1 # says how many were lost before it
 made=$(($(total) - before))
 wait_for 20 accounted $made
