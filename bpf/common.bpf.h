@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * common.bpf.h - the maps that all BPF objects share, who is who, and how a record is sent.
+ * common.bpf.h - the maps that all BPF programs share, who is who, and how a record is sent.
  *
  * The problem: most hooks of KVM on arm64 say neither VM nor vCPU (kvm_exit has an exception class
  * and a pc), a struct kvm's address may be used again after its VM died, and every hook must end up
- * with the same VM number whichever of the objects it lives in. So:
+ * with the same VM number whichever source file it lives in. So:
  *
  *   kcoh_vms      struct kvm *      -> { id, … }, from birth to kvm_arch_destroy_vm
  *   kcoh_vcpus    { VM id, index }  -> last state sent, its slot, and what is pending on this vCPU
  *   kcoh_exits    slot              -> what is counted for a vCPU (exit.bpf.c)
  *   kcoh_harvests task              -> the harvest that it is in
  *
- * Each object declares all of them; the loader creates them once and hands them to the other
- * objects.
+ * Each source file declares all of them, as weak: the linker (bpftool gen object) makes one of each.
  *
  * Which vCPU is loaded: while one is, KVM has a preempt notifier for it in its thread, and that is a
  * member of struct kvm_vcpu. So current->preempt_notifiers.first tells it with two loads, on every
@@ -21,7 +20,8 @@
  * A VM that nobody introduced (it existed before we came) is entered by whoever meets it first: a
  * vCPU that leaves the guest, a memslot change or the iterator; VM_NEW then says existing = 1.
  *
- * Cost: two hash look-ups and two reads of kernel memory to know a vCPU by its address. Limit: the tables are fixed; what does not fit is counted (kcoh_lost) and makes a gap. A vCPU
+ * Cost: two hash look-ups and two reads of kernel memory to know a vCPU by its address. Limit: the
+ * tables are fixed; what does not fit is counted (kcoh_lost) and makes a gap. A vCPU
  * without a slot is counted in slot 0, with others.
  */
 #ifndef KCOH_COMMON_BPF_H

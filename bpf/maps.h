@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * maps.h - what the BPF objects and the feed (user/feed/) share besides event records.
+ * maps.h - what the BPF programs and the feed (user/feed/) share besides event records.
  *
  * Both sides include this file; it is the layout of the maps that user space reads or writes. They
  * are built, shipped and loaded together, and KCOH_ABI (include/kcoh/abi.h) covers them: the loader
- * compares the number in each object before it creates anything.
+ * compares the number in their object before it creates anything.
  */
 #ifndef KCOH_MAPS_H
 #define KCOH_MAPS_H

@@ -2,13 +2,13 @@
 /*
  * abi.h - the version of everything that crosses a boundary, and when to bump it.
  *
- * kcoh is four programs that share memory layouts: the BPF objects write records into a ring
+ * kcoh is four programs that share memory layouts: the BPF programs write records into a ring
  * buffer, the module answers ioctls on /dev/kcoh and fires kcoh:* tracepoints, kcohd reads both, and
  * recordings are replayed by later builds. One number covers them all, because they are built and
  * shipped together; each side says its number first and refuses another one in words:
  *
  *   module  KCOH_IOC_HELLO carries the caller's number and returns the module's (-EPROTO if they differ)
- *   BPF     a read-only constant `kcoh_abi` in each object, compared by the loader
+ *   BPF     a read-only constant `kcoh_abi` in their object, compared by the loader
  *
  * Bump KCOH_ABI when a size, an offset, a meaning or a tracepoint argument changes. Adding a record
  * type, a reason code or a flag that old readers may ignore does not bump it: readers skip types
