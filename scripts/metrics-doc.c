@@ -28,7 +28,9 @@ int main(void)
 	       "from user/metrics/table.c.\n\n"
 	       "`vm` is kcoh's id of the VM, as `kcoh ps` prints it, and `name` its name. Series "
 	       "of a VM that is gone are gone. Nothing is\nkept per vCPU. Module counters are "
-	       "absent while the module is not loaded, and begin at 0 when it is loaded again.\n");
+	       "absent while the module is not loaded, and begin at 0 when it is loaded again. A "
+	       "histogram "
+	       "has\n`_bucket` as below and, but for exits, `_count` and `_sum`.\n");
 	section("Of the host, the module and kcohd", false);
 	section("Of each VM", true);
 	return 0;

@@ -71,6 +71,25 @@ static void vm_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t
 	}
 }
 
+/* A harvest of each decade of time and pages, windows from an instant to an hour. */
+static struct kcoh_histograms histograms_make(void)
+{
+	struct kcoh_histograms histograms = kcoh_histograms_new();
+
+	for (uint64_t n = 1; n < 10000000; n *= 10) {
+		kcoh_histogram_add(&histograms.harvest_time, n * 1000);
+		kcoh_histogram_add(&histograms.cleaning_time, n * 200);
+		kcoh_histogram_add(&histograms.harvest_pages, n);
+	}
+	for (int i = 0; i < KCOH_WINDOW_CLASSES; i++) {
+		kcoh_histogram_add(&histograms.windows[i], 0);
+		kcoh_histogram_add(&histograms.windows[i], 10000); /* on a bound: below it */
+		kcoh_histogram_add(&histograms.windows[i], 10001);
+		kcoh_histogram_add(&histograms.windows[i], 3600000000000);
+	}
+	return histograms;
+}
+
 static void vms_make(struct kcoh_core *core, struct kcoh_roster *roster, uint32_t vms)
 {
 	STEP(HOST, host, 0, KCOH_VCPU_NONE, .features = KCOH_HOST_MODULE | KCOH_HOST_TRAP,
@@ -104,6 +123,8 @@ int made_new(struct made *made, uint32_t vms)
 		return -ENOMEM;
 	}
 	vms_make(made->core, made->roster, vms);
+	made->histograms = histograms_make();
+	made->host.histograms = &made->histograms;
 	made->host.process_known = kcoh_metrics_process_read(&made->host.process) == 0;
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * made.h - VMs that a real core has been told of, for a scrape to look at: each has harvests, exits of two classes, SMMU events.
+ * made.h - VMs that a real core has been told of, for a scrape to look at: each has harvests, exits of two classes, SMMU events;
+ * and histograms of the host.
  */
 #ifndef KCOH_TESTS_METRICS_MADE_H
 #define KCOH_TESTS_METRICS_MADE_H
@@ -11,6 +12,7 @@
 
 struct made {
 	struct kcoh_metrics_host host;
+	struct kcoh_histograms histograms;
 	struct kcoh_core *core;
 	struct kcoh_roster *roster;
 	void *memory; /* the core's */

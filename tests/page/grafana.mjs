@@ -13,8 +13,9 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSyn
 import { basename, join } from "node:path";
 
 const cache = process.argv[2], work = "build/page/grafana";
-const PANELS = { "timeseries": "TimeSeries", "stat": "Stat", "table": "Table", "state-timeline": "StateTimeline" };
-const FIELDS = { "timeseries": "FieldConfig", "table": "FieldConfig", "state-timeline": "FieldConfig" }; // those that have own field options
+const PANELS = { "timeseries": "TimeSeries", "stat": "Stat", "table": "Table", "state-timeline": "StateTimeline",
+	"heatmap": "Heatmap" };
+const FIELDS = { "timeseries": "FieldConfig", "table": "FieldConfig", "state-timeline": "FieldConfig", "heatmap": "FieldConfig" }; // those that have own field options
 const HEAD = `import type { Dashboard, DataQuery } from "@grafana/schema";
 ${Object.entries(PANELS).map(([type, name]) => `import type * as ${name} from "@grafana/schema/dist/esm/raw/composable/${type.replace("-", "")}/panelcfg/x/${name}PanelCfg_types.gen";`).join("\n")}
 type Query = Plain<DataQuery> & { expr: string; legendFormat?: string; instant?: boolean; range?: boolean; interval?: string; exemplar?: boolean;

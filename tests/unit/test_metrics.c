@@ -50,6 +50,34 @@ static void samples(void **state)
 	       "d_seconds_total{vm=\"3\"} 1.000000007\ne_seconds 18446744073.709551615\n# EOF\n");
 }
 
+/* Buckets count those before them, too; bounds are written as the format wants them. */
+static void histogram(void **state)
+{
+	static const struct kcoh_bounds times = { .ns = true,
+						  .n = 3,
+						  .at = { 10000, 3000000, 1000000000 } };
+	static const struct kcoh_bounds pages = { .n = 2, .at = { 1, 262144 } };
+	struct kcoh_histogram a = { .bounds = &times }, b = { .bounds = &pages };
+	struct kcoh_om om = { 0 };
+
+	(void)state;
+	kcoh_histogram_add(&a, 0);
+	kcoh_histogram_add(&a, 10000);
+	kcoh_histogram_add(&a, 10001);
+	kcoh_histogram_add(&a, 1000000001);
+	kcoh_histogram_add(&b, 262144);
+	kcoh_om_histogram(&om, "a_seconds", "class=\"x\"", &a);
+	kcoh_om_histogram(&om, "b", "", &b);
+	expect(&om, "a_seconds_bucket{class=\"x\",le=\"1e-05\"} 2\n"
+		    "a_seconds_bucket{class=\"x\",le=\"0.003\"} 3\n"
+		    "a_seconds_bucket{class=\"x\",le=\"1.0\"} 3\n"
+		    "a_seconds_bucket{class=\"x\",le=\"+Inf\"} 4\n"
+		    "a_seconds_count{class=\"x\"} 4\n"
+		    "a_seconds_sum{class=\"x\"} 1.000020002\n"
+		    "b_bucket{le=\"1.0\"} 0\nb_bucket{le=\"262144.0\"} 1\nb_bucket{le=\"+Inf\"} 1\n"
+		    "b_count 1\nb_sum 262144\n# EOF\n");
+}
+
 static void labels(void **state)
 {
 	char out[24] = "";
@@ -116,11 +144,9 @@ static void process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(families),
-		cmocka_unit_test(samples),
-		cmocka_unit_test(labels),
-		cmocka_unit_test(grows),
-		cmocka_unit_test(table_is_well_named),
+		cmocka_unit_test(families),  cmocka_unit_test(samples),
+		cmocka_unit_test(histogram), cmocka_unit_test(labels),
+		cmocka_unit_test(grows),     cmocka_unit_test(table_is_well_named),
 		cmocka_unit_test(process),
 	};
 

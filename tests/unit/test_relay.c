@@ -264,6 +264,51 @@ static void harvests(void **state)
 	events(bench, "");
 }
 
+static uint64_t counted(const struct kcoh_histogram *histogram)
+{
+	uint64_t count = 0;
+
+	for (int i = 0; i <= KCOH_BOUNDS_MAX; i++)
+		count += histogram->counts[i];
+	return count;
+}
+
+/* Each window once, when it closes: by the guest, by the end of its VM, or in the step that opened it. */
+static void histograms(void **state)
+{
+	struct bench *bench = *state;
+	const struct kcoh_histograms *all = kcoh_relay_histograms(bench->relay);
+	const struct kcoh_histogram *off = &all->windows[KCOH_WINDOW_MMU_OFF];
+
+	vm_starts(bench, 3, KCOH_HOST_MODULE | KCOH_HOST_TRAP);
+	toggle(bench, 3, false, 0);
+	bench->now_ns += 7000000;
+	kcoh_relay_tick(bench->relay, bench->now_ns);
+	assert_int_equal(counted(off), 0);
+	toggle(bench, 3, true, 0); /* 8 ms */
+	assert_int_equal(counted(off), 1);
+	assert_int_equal(off->sum, 8000000);
+	assert_int_equal(off->counts[5], 1); /* 3 to 10 ms */
+	toggle(bench, 3, true, 0); /* its beginning was not seen */
+	assert_int_equal(counted(off), 2);
+	assert_int_equal(off->sum, 8000000);
+	toggle(bench, 3, false, 0);
+	PUSH(VM_GONE, vm_gone, 3, NONE, 0); /* 1 ms */
+	assert_int_equal(counted(off), 3);
+	assert_int_equal(off->sum, 9000000);
+	vm_starts(bench, 4, KCOH_HOST_MODULE | KCOH_HOST_TRAP);
+	assert_int_equal(counted(off), 3);
+	PUSH(HARVEST, harvest, 4, NONE, 0, .kind = KCOH_HARVEST_GET, .pages = 5, .ns = 20000);
+	PUSH(HARVEST, harvest, 4, NONE, 0, .kind = KCOH_HARVEST_GET, .pages = 5, .ns = 1000,
+	     .cleaned = 5, .source = KCOH_HARVEST_BY_MODULE);
+	assert_int_equal(counted(&all->harvest_pages), 1);
+	assert_int_equal(all->harvest_pages.sum, 5);
+	assert_int_equal(counted(&all->harvest_time), 1);
+	assert_int_equal(all->harvest_time.sum, 20000);
+	assert_int_equal(counted(&all->cleaning_time), 1);
+	assert_int_equal(all->cleaning_time.sum, 1000);
+}
+
 static void a_held_vcpu(void **state)
 {
 	struct bench *bench = *state;
@@ -469,6 +514,7 @@ int main(void)
 		TEST(a_window_in_an_epoch),
 		TEST(an_epoch_without_the_module),
 		TEST(harvests),
+		TEST(histograms),
 		TEST(a_held_vcpu),
 		TEST(only_a_warning),
 		TEST(a_vm_that_goes),

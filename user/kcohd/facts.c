@@ -201,6 +201,7 @@ static void metrics(void *ctx, struct kcoh_metrics_host *ret_host)
 				       kcoh_host_stats(KCOH_DEV, &ret_host->module) == 0;
 	kcoh_feed_lost(daemon->feed, ret_host->records_lost);
 	ret_host->smmu = kcoh_relay_smmu(daemon->relay);
+	ret_host->histograms = kcoh_relay_histograms(daemon->relay);
 	ret_host->exit_times = kcoh_config_times(daemon->config);
 	ret_host->records_malformed = kcoh_relay_malformed(daemon->relay);
 	kcoh_feed_each_hook(daemon->feed, count_hook, ret_host);

@@ -18,6 +18,7 @@
 #include "kcoh/ioctl.h"
 #include "metrics/openmetrics.h"
 #include "names/roster.h"
+#include "relay/histograms.h"
 #include "relay/smmu_counts.h"
 
 struct kcoh_metrics_hook {
@@ -53,6 +54,7 @@ struct kcoh_metrics_host {
 	struct kcoh_metrics_process process;
 	bool exit_times; /* times of exits are always counted: show them */
 	const struct kcoh_smmu_counts *smmu; /* NULL: not known */
+	const struct kcoh_histograms *histograms; /* NULL: not known */
 	struct kcoh_core_stats core; /* filled by kcoh_metrics_render() */
 };
 

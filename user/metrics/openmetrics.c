@@ -2,8 +2,9 @@
 /*
  * openmetrics.c - OpenMetrics' text format. See openmetrics.h.
  *
- * Nothing is formatted by printf: a host with 1000 VMs has tens of thousands of samples a scrape.
+ * Nothing of a VM is formatted by printf: a host with 1000 VMs has tens of thousands of samples a scrape.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,11 +111,11 @@ void kcoh_om_family(struct kcoh_om *text, const char *name, enum kcoh_metric_typ
 	put_comment(text, "# HELP ", name, help);
 }
 
-static void put_sample(struct kcoh_om *text, const char *name, enum kcoh_metric_type type,
+static void put_sample(struct kcoh_om *text, const char *name, const char *suffix,
 		       const char *labels, const char *more, const char *value)
 {
 	put(text, name);
-	put(text, kcoh_metric_suffix(type));
+	put(text, suffix);
 	if (*labels || more) {
 		put(text, "{");
 		put(text, labels);
@@ -130,22 +131,67 @@ static void put_sample(struct kcoh_om *text, const char *name, enum kcoh_metric_
 	put(text, " ");
 }
 
+static void put_u64(struct kcoh_om *text, uint64_t number)
+{
+	put_digits(text, number, 1);
+	put(text, "\n");
+}
+
+static void put_ns(struct kcoh_om *text, uint64_t ns)
+{
+	put_digits(text, ns / 1000000000, 1);
+	put(text, ".");
+	put_digits(text, ns % 1000000000, 9);
+	put(text, "\n");
+}
+
 void kcoh_om_u64(struct kcoh_om *text, const char *name, enum kcoh_metric_type type,
 		 const char *labels, const char *more, const char *value, uint64_t number)
 {
-	put_sample(text, name, type, labels, more, value);
-	put_digits(text, number, 1);
-	put(text, "\n");
+	put_sample(text, name, kcoh_metric_suffix(type), labels, more, value);
+	put_u64(text, number);
 }
 
 void kcoh_om_ns(struct kcoh_om *text, const char *name, enum kcoh_metric_type type,
 		const char *labels, const char *more, const char *value, uint64_t ns)
 {
-	put_sample(text, name, type, labels, more, value);
-	put_digits(text, ns / 1000000000, 1);
-	put(text, ".");
-	put_digits(text, ns % 1000000000, 9);
-	put(text, "\n");
+	put_sample(text, name, kcoh_metric_suffix(type), labels, more, value);
+	put_ns(text, ns);
+}
+
+/* As the format wants bounds: "1e-05", "0.003", "1.0", "100000.0". */
+static void bound_write(char *out, size_t room, const struct kcoh_bounds *bounds, uint32_t i)
+{
+	double bound = bounds->ns ? (double)bounds->at[i] / 1e9 : (double)bounds->at[i];
+
+	snprintf(out, room, "%.9g", bound);
+	if (!strpbrk(out, ".e"))
+		strcat(out, ".0");
+}
+
+void kcoh_om_histogram(struct kcoh_om *text, const char *name, const char *labels,
+		       const struct kcoh_histogram *histogram)
+{
+	const struct kcoh_bounds *bounds = histogram->bounds;
+	char le[32];
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i <= bounds->n; i++) {
+		count += histogram->counts[i];
+		if (i < bounds->n)
+			bound_write(le, sizeof(le) - 2, bounds, i);
+		else
+			strcpy(le, "+Inf");
+		put_sample(text, name, "_bucket", labels, "le", le);
+		put_u64(text, count);
+	}
+	put_sample(text, name, "_count", labels, NULL, NULL);
+	put_u64(text, count);
+	put_sample(text, name, "_sum", labels, NULL, NULL);
+	if (bounds->ns)
+		put_ns(text, histogram->sum);
+	else
+		put_u64(text, histogram->sum);
 }
 
 bool kcoh_om_label(char *out, size_t room, const char *name, const char *value)

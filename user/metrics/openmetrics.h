@@ -15,11 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "relay/histograms.h"
+
 enum kcoh_metric_type {
 	KCOH_METRIC_GAUGE,
 	KCOH_METRIC_COUNTER, /* samples end in _total */
 	KCOH_METRIC_INFO, /* samples end in _info and are 1 */
-	KCOH_METRIC_HISTOGRAM, /* samples end in _bucket, their last label is le; each counts those before it, too */
+	KCOH_METRIC_HISTOGRAM, /* samples end in _bucket, their last label is le; each counts those before it, too; _count, _sum */
 };
 
 /* "gauge", "counter", "info", "histogram" */
@@ -46,6 +48,10 @@ void kcoh_om_u64(struct kcoh_om *text, const char *name, enum kcoh_metric_type t
 /* The same for nanoseconds, written as seconds without loss. */
 void kcoh_om_ns(struct kcoh_om *text, const char *name, enum kcoh_metric_type type,
 		const char *labels, const char *more, const char *value, uint64_t ns);
+
+/* A histogram, whole: buckets by le, _count and _sum. Nanoseconds are written as seconds. */
+void kcoh_om_histogram(struct kcoh_om *text, const char *name, const char *labels,
+		       const struct kcoh_histogram *histogram);
 
 /* name="value" with the value escaped, into out; a comma before it unless out is empty. False if it does not fit. */
 bool kcoh_om_label(char *out, size_t room, const char *name, const char *value);

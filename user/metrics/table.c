@@ -160,6 +160,29 @@ static void smmu_lost(const struct scrape *scrape)
 	number(scrape, "", "why", "full", smmu->lost);
 }
 
+static void window_duration(const struct scrape *scrape)
+{
+	const struct kcoh_histograms *all = scrape->host->histograms;
+	char labels[64];
+
+	for (uint32_t i = 0; all && i < KCOH_WINDOW_CLASSES; i++) {
+		*labels = '\0';
+		kcoh_om_label(labels, sizeof(labels), "class", kcoh_window_name(i));
+		kcoh_om_histogram(scrape->text, scrape->metric->name, labels, &all->windows[i]);
+	}
+}
+
+#define HOST_HISTOGRAM(fn, member)                                                                 \
+	static void fn(const struct scrape *scrape)                                                \
+	{                                                                                          \
+		if (scrape->host->histograms)                                                      \
+			kcoh_om_histogram(scrape->text, scrape->metric->name, "",                  \
+					  &scrape->host->histograms->member);                      \
+	}
+HOST_HISTOGRAM(harvest_duration, harvest_time)
+HOST_HISTOGRAM(harvest_pages, harvest_pages)
+HOST_HISTOGRAM(cleaning_duration, cleaning_time)
+
 #define MODULE_NUMBER(fn, member)                                                                  \
 	static void fn(const struct scrape *scrape)                                                \
 	{                                                                                          \
@@ -434,6 +457,18 @@ static const struct metric metrics[] = {
 	  "Event records that nobody could read: written over in the queue (unread), or never "
 	  "written since it was full (at least so many).",
 	  COUNTER, .host = smmu_lost },
+	{ "kcoh_window_duration_seconds", "seconds", "class, le",
+	  "How long incoherent windows were, of all VMs since kcohd began; counted when they "
+	  "close.",
+	  HISTOGRAM, .host = window_duration },
+	{ "kcoh_harvest_duration_seconds", "seconds", "le",
+	  "How long the ioctls of harvests took that took pages, of all VMs since kcohd began.",
+	  HISTOGRAM, .host = harvest_duration },
+	{ "kcoh_harvest_pages", "pages", "le", "Pages that each of them write-protected.",
+	  HISTOGRAM, .host = harvest_pages },
+	{ "kcoh_cleaning_duration_seconds", "seconds", "le",
+	  "How long the module cleaned after each harvest, of all VMs since kcohd began.",
+	  HISTOGRAM, .host = cleaning_duration },
 	{ "kcoh_module_epochs", "", "", "Dirty epochs over most of a VM's RAM.", COUNTER,
 	  .host = module_epochs },
 	{ "kcoh_module_harvests", "", "", "Harvests whose pages were cleaned.", COUNTER,
@@ -518,12 +553,12 @@ static const struct metric metrics[] = {
 	  .vm = vm_harvests },
 	{ "kcoh_vm_pages_harvested", "", "vm, name", "Pages that harvests write-protected.",
 	  COUNTER, .vm = vm_harvested },
-	{ "kcoh_vm_harvest_seconds", "seconds", "vm, name", "Time in harvests.", COUNTER,
+	{ "kcoh_vm_harvest_seconds", "seconds", "vm, name", "Time in their ioctls.", COUNTER,
 	  .vm = vm_harvest_seconds },
 	{ "kcoh_vm_pages", "", "vm, name, result",
 	  "What became of pages, as kcoh_module_pages_total has it.", COUNTER, .vm = vm_pages },
-	{ "kcoh_vm_cleaning_seconds", "seconds", "vm, name", "Time spent cleaning, part of it.",
-	  COUNTER, .vm = vm_cleaning_seconds },
+	{ "kcoh_vm_cleaning_seconds", "seconds", "vm, name",
+	  "Time spent cleaning, which comes after each.", COUNTER, .vm = vm_cleaning_seconds },
 	{ "kcoh_vm_dirty_bytes_per_second", "bytes_per_second", "vm, name",
 	  "How fast the guest dirties its RAM, by the last harvests; absent if they do not tell.",
 	  GAUGE, .vm = vm_dirty_rate },

@@ -40,6 +40,8 @@ struct kcoh_vm_shown {
 	bool in_epoch;
 	uint32_t windows_open;
 	uint64_t window_since_ns[KCOH_WINDOW_CLASSES];
+	uint64_t windows_closed[KCOH_WINDOW_CLASSES]; /* that are in the histograms */
+	uint64_t window_ns[KCOH_WINDOW_CLASSES]; /* how long these were open */
 	enum kcoh_verdict_kind verdict;
 	enum kcoh_reason reason;
 };

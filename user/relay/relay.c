@@ -24,6 +24,7 @@ struct kcoh_relay {
 	uint64_t untold; /* records lost by being none, and by what those said of losses */
 	uint32_t host_features;
 	struct kcoh_smmu_counts smmu;
+	struct kcoh_histograms histograms;
 };
 
 int kcoh_relay_new(const struct kcoh_relay_config *config, struct kcoh_relay **ret_relay)
@@ -33,6 +34,7 @@ int kcoh_relay_new(const struct kcoh_relay_config *config, struct kcoh_relay **r
 	if (!relay)
 		return -ENOMEM;
 	relay->config = *config;
+	relay->histograms = kcoh_histograms_new();
 	*ret_relay = relay;
 	return 0;
 }
@@ -50,6 +52,11 @@ uint64_t kcoh_relay_malformed(const struct kcoh_relay *relay)
 const struct kcoh_smmu_counts *kcoh_relay_smmu(const struct kcoh_relay *relay)
 {
 	return &relay->smmu;
+}
+
+const struct kcoh_histograms *kcoh_relay_histograms(const struct kcoh_relay *relay)
+{
+	return &relay->histograms;
 }
 
 static struct kcoh_entry entry_of(struct kcoh_relay *relay, unsigned int type,
@@ -111,6 +118,16 @@ static void harvests_show(struct kcoh_relay *relay, struct kcoh_roster_vm *vm, b
 	}
 }
 
+static void harvest_count(struct kcoh_histograms *histograms, const struct kcoh_ev_harvest *ev)
+{
+	if (ev->source == KCOH_HARVEST_BY_MODULE) {
+		kcoh_histogram_add(&histograms->cleaning_time, ev->ns);
+		return;
+	}
+	kcoh_histogram_add(&histograms->harvest_time, ev->ns);
+	kcoh_histogram_add(&histograms->harvest_pages, ev->pages);
+}
+
 static void harvest_take(struct kcoh_relay *relay, const struct kcoh_ev_harvest *ev)
 {
 	struct kcoh_roster_vm *vm = kcoh_roster_find(relay->config.roster, ev->hdr.vm);
@@ -119,6 +136,7 @@ static void harvest_take(struct kcoh_relay *relay, const struct kcoh_ev_harvest 
 
 	if (!vm || kcoh_core_vm(relay->config.core, ev->hdr.vm, &view) < 0)
 		return;
+	harvest_count(&relay->histograms, ev);
 	if (kcoh_harvests_add(&vm->harvests, ev, &view, &before))
 		harvest_log(relay, ev->hdr.vm, &before);
 	harvests_show(relay, vm, false);
@@ -143,17 +161,38 @@ static void smmu_take(struct kcoh_relay *relay, const struct kcoh_ev_smmu *ev)
 		vm->smmu_events += ev->count;
 }
 
+static uint64_t window_ns(const struct kcoh_ev_hdr *hdr, uint64_t since_ns)
+{
+	return hdr->ts_ns > since_ns ? hdr->ts_ns - since_ns : 0;
+}
+
 static void window_log(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
 		       const struct kcoh_roster_vm *vm, uint32_t window_class, bool open)
 {
 	struct kcoh_entry entry = entry_of(relay, KCOH_ENTRY_WINDOW, hdr, vm->ident->id);
-	uint64_t since = vm->shown.window_since_ns[window_class];
 
 	entry.window.window_class = window_class;
 	entry.window.open = open;
-	if (!open && hdr->ts_ns > since)
-		entry.window.open_ns = hdr->ts_ns - since;
+	if (!open)
+		entry.window.open_ns = window_ns(hdr, vm->shown.window_since_ns[window_class]);
 	kcoh_log_add(relay->config.log, &entry);
+}
+
+/*
+ * Windows of that class that closed since this VM was shown last. The core adds them up; if several closed in one step, all
+ * but the first one began in it, too, and were of length 0.
+ */
+static void windows_count(struct kcoh_relay *relay, struct kcoh_vm_shown *shown,
+			  const struct kcoh_vm_view *view, uint32_t window_class)
+{
+	uint64_t closed = view->windows[window_class] - (view->windows_open >> window_class & 1);
+
+	for (; shown->windows_closed[window_class] < closed;
+	     shown->windows_closed[window_class]++) {
+		kcoh_histogram_add(&relay->histograms.windows[window_class],
+				   view->window_ns[window_class] - shown->window_ns[window_class]);
+		shown->window_ns[window_class] = view->window_ns[window_class];
+	}
 }
 
 static void windows_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr,
@@ -164,6 +203,7 @@ static void windows_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr
 	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++) {
 		if (changed & 1u << i)
 			window_log(relay, hdr, vm, i, view->windows_open & 1u << i);
+		windows_count(relay, &vm->shown, view, i);
 		vm->shown.window_since_ns[i] = view->window_since_ns[i];
 	}
 	vm->shown.windows_open = view->windows_open;
@@ -228,8 +268,11 @@ static void vm_end(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
 		return;
 	harvests_show(relay, vm, true);
 	for (uint32_t i = 0; i < KCOH_WINDOW_CLASSES; i++) {
-		if (vm->shown.windows_open & 1u << i)
-			window_log(relay, hdr, vm, i, false);
+		if (!(vm->shown.windows_open & 1u << i))
+			continue;
+		window_log(relay, hdr, vm, i, false);
+		kcoh_histogram_add(&relay->histograms.windows[i],
+				   window_ns(hdr, vm->shown.window_since_ns[i]));
 	}
 	if (relay->config.gone)
 		relay->config.gone(relay->config.ctx, vm->ident);

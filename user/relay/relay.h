@@ -10,6 +10,7 @@
 
 #include "core/core.h"
 #include "names/roster.h"
+#include "relay/histograms.h"
 #include "relay/smmu_counts.h"
 #include "serve/log.h"
 
@@ -46,6 +47,9 @@ void kcoh_relay_tick(struct kcoh_relay *relay, uint64_t ts_ns);
 
 /* Events of SMMUs so far, of all devices. Valid as long as the relay. */
 const struct kcoh_smmu_counts *kcoh_relay_smmu(const struct kcoh_relay *relay);
+
+/* Windows and harvests so far, of VMs that are gone too. Valid as long as the relay. */
+const struct kcoh_histograms *kcoh_relay_histograms(const struct kcoh_relay *relay);
 
 /* Records that were no records. */
 uint64_t kcoh_relay_malformed(const struct kcoh_relay *relay);
