@@ -141,6 +141,7 @@ kmod-fail: setup
 -include tests/page/page.mk
 -include tests/sim/sim.mk
 -include tests/fuzz/fuzz.mk
+-include tests/guard/guard.mk
 -include scripts/packaging/install.mk
 
 # --- tests ------------------------------------------------------------------------------------------------

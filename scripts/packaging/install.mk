@@ -51,6 +51,7 @@ install: $(VARIANT) bpf manual
 		$(DESTDIR)/lib/systemd/system/kcoh*.service
 	@$(INSTALL) $(PACKAGING)/system/sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/kcoh.conf
 	@$(INSTALL) $(PACKAGING)/system/tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/kcoh.conf
+	@$(INSTALL) $(PACKAGING)/system/org.kcoh.policy $(DESTDIR)/usr/share/polkit-1/actions/org.kcoh.policy
 	@for file in dashboards/*; do $(INSTALL) $$file $(DESTDIR)$(PREFIX)/share/kcoh/$$file || exit; done
 	@for page in $(MANUAL); do \
 		$(INSTALL) $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done

@@ -43,6 +43,7 @@ struct bench {
 	struct kcoh_log *log;
 	struct kcoh_serve *serve;
 	int release_err;
+	unsigned int request_ms;
 	struct kcoh_log *exits_log;
 	unsigned int times_asked;
 	int times_err;
@@ -172,6 +173,7 @@ static inline void server_start(struct bench *bench)
 		.log = bench->log,
 		.page_size = 4096,
 		.max_streams = 4,
+		.request_ms = bench->request_ms,
 		.exits = exits,
 		.exits_log = bench->exits_log,
 		.exit_records = exit_records,

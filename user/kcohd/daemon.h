@@ -76,6 +76,7 @@ struct daemon {
 	bool rescan; /* the core asked for one */
 	LIST_HEAD(, cancel_job) jobs;
 	LIST_HEAD(, arm) arms;
+	struct kcoh_polkit *polkit;
 	struct kcoh_serve *serve;
 	struct kcoh_feed_wants wants; /* what the feed was told to do besides counting */
 	int wants_error; /* what it said to the last order */

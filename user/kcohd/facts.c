@@ -218,6 +218,12 @@ static int record(void *ctx, char *ret_path, size_t path_len, char *err, size_t 
 	return recorder_write(ctx, ret_path, path_len, err, err_len);
 }
 
+static void audit(void *ctx, const struct kcoh_entry *entry)
+{
+	(void)ctx;
+	say_audit(entry);
+}
+
 int serve_up(struct daemon *daemon)
 {
 	struct kcoh_serve_config config = {
@@ -238,6 +244,7 @@ int serve_up(struct daemon *daemon)
 		.history = kcoh_config_history(daemon->config),
 		.module_release = release,
 		.record = record,
+		.audit = audit,
 		.ctx = daemon,
 	};
 	const char *address = kcoh_config_listen(daemon->config);
@@ -252,8 +259,10 @@ int serve_up(struct daemon *daemon)
 			return config.tcp_fd;
 		}
 	}
-	err = config.listen_fd < 0 ? -errno : kcoh_serve_new(&config, &daemon->serve);
-
+	err = config.listen_fd < 0 ? -errno : kcoh_polkit_new(daemon->event, &daemon->polkit);
+	config.polkit = daemon->polkit;
+	if (err == 0)
+		err = kcoh_serve_new(&config, &daemon->serve);
 	if (err < 0)
 		say(LOG_ERR, "cannot serve %s: %s", kcoh_config_socket(daemon->config),
 		    strerror(-err));
@@ -263,4 +272,5 @@ int serve_up(struct daemon *daemon)
 void serve_down(struct daemon *daemon)
 {
 	kcoh_serve_free(daemon->serve);
+	kcoh_polkit_free(daemon->polkit);
 }

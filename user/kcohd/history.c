@@ -3,7 +3,7 @@
  * history.c - what of the events is kept for months, and when.
  *
  * Five times a second the log's new entries are looked through. Kept is what an operator asks for afterwards: windows,
- * verdicts, acts, migrations, VMs coming and going, losses; not each toggle, slot or sample. The guard never waits for the
+ * verdicts, acts, who asked for them, migrations, VMs coming and going, losses; not each toggle, slot or sample. The guard never waits for the
  * history and never needs it: if it cannot be opened or written, that is said once, and tried again.
  */
 #include <errno.h>
@@ -31,6 +31,7 @@ static bool is_kept(const struct kcoh_entry *entry)
 	case KCOH_ENTRY_VERDICT:
 	case KCOH_ENTRY_ACT:
 	case KCOH_ENTRY_LOST:
+	case KCOH_ENTRY_AUDIT:
 		return true;
 	}
 	return false;

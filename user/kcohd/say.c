@@ -72,3 +72,26 @@ void say_vm(int priority, const struct kcoh_ident *ident, enum kcoh_reason reaso
 			ident->name, "KCOH_VM_UUID=%s", ident->uuid, "KCOH_REASON=%s",
 			kcoh_reason_name(reason), NULL);
 }
+
+void say_audit(const struct kcoh_entry *entry)
+{
+	const struct kcoh_entry_audit *audit = &entry->audit;
+	const char *name = entry->ident ? entry->ident->name : "";
+	const char *right = audit->by_polkit ? " by polkit" : "";
+	char who[96] = "somebody on TCP", text[256];
+
+	if (audit->local)
+		snprintf(who, sizeof(who), "uid %" PRIu32 ", pid %" PRIu32 " (%s)", audit->uid,
+			 audit->pid, audit->comm);
+	snprintf(text, sizeof(text), "%s%s: %s%s%s: %s", audit->allowed ? "allowed" : "refused",
+		 right, audit->what, *name ? " of " : "", name, who);
+	if (!to_journal()) {
+		fprintf(stderr, "kcohd: %s\n", text);
+		return;
+	}
+	sd_journal_send("MESSAGE=%s", text, "PRIORITY=%d",
+			audit->allowed ? LOG_NOTICE : LOG_WARNING, "KCOH_ACT=%s", audit->what,
+			"KCOH_ALLOWED=%d", (int)audit->allowed, "KCOH_UID=%" PRId64,
+			audit->local ? (int64_t)audit->uid : -1, "KCOH_PID=%" PRIu32, audit->pid,
+			"KCOH_VM_NAME=%s", name, NULL);
+}

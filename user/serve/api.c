@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * api.c - the paths of the API and what they answer.
+ * api.c - the paths of the API that are read, and what they answer; those that act are in acting.c.
  *
  * One table of paths. A path that is there with another method is 405 and says which it has; a selector
  * that means no VM is 404, one that means several is 409. Every error is {"error": "one sentence"}.
@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 
 #include "page/page.h"
-#include "serve/internal.h"
+#include "serve/request.h"
 #include "serve/vm_json.h"
 
 enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
@@ -204,11 +204,10 @@ bool asker_is_local(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	int domain = AF_UNSPEC;
-	socklen_t len = sizeof(domain);
+	struct kcoh_asker asker;
 
-	return info && !getsockopt(info->connect_fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) &&
-	       domain == AF_UNIX;
+	kcoh_asker_read(info ? info->connect_fd : -1, &asker);
+	return asker.local;
 }
 
 /* ?times=1: false if they cannot be had, which was answered. */
@@ -320,105 +319,25 @@ static enum MHD_Result get_history(struct kcoh_serve *serve, struct MHD_Connecti
 	return history_answer(serve, connection);
 }
 
-/*
- * Group kcoh may read; acting needs root. The kernel says who is at the other end of a Unix socket; of a TCP connection it
- * says nobody (uid -1), so over TCP nothing can be done.
- */
-static bool asker_is_root(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct ucred who;
-	socklen_t len = sizeof(who);
-
-	return info && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 &&
-	       who.uid == 0;
-}
-
-static int stop_at_epoch(const struct kcoh_vm_view *view, void *ctx)
-{
-	uint32_t *ret_id = ctx;
-
-	*ret_id = view->id;
-	return view->in_epoch;
-}
-
-/* What a harvest takes while the module is away is not cleaned: never in an epoch, unless somebody insists. */
-static enum MHD_Result post_release(struct kcoh_serve *serve, struct MHD_Connection *connection,
-				    const char *rest)
-{
-	const struct kcoh_serve_config *config = &serve->config;
-	const char *force = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "force");
-	const struct kcoh_roster_vm *vm;
-	uint32_t id;
-	char sentence[256] = "this kcohd has nothing to do with the module";
-	uint64_t ns = 0;
-	int err;
-
-	(void)rest;
-	if (!asker_is_root(connection))
-		return answer_error(connection, MHD_HTTP_FORBIDDEN, "only root may do that");
-	if (force && strcmp(force, "1"))
-		return answer_error(connection, MHD_HTTP_BAD_REQUEST,
-				    "force=%s makes no sense: force=1 insists", force);
-	if (!force && kcoh_core_each_vm(config->core, stop_at_epoch, &id)) {
-		vm = kcoh_roster_find(config->roster, id);
-		return answer_error(connection, MHD_HTTP_CONFLICT,
-				    "VM %u (%s) is in a dirty epoch: let its migration end first, "
-				    "or insist with --force",
-				    id, vm ? vm->ident->name : "?");
-	}
-	err = config->module_release ?
-		      config->module_release(config->ctx, &ns, sentence, sizeof(sentence)) :
-		      -ENOENT;
-	if (err < 0)
-		return answer_error(connection, MHD_HTTP_CONFLICT, "%s", sentence);
-	return answer_json(connection, MHD_HTTP_OK,
-			   json_pack("{s:I}", "released_ns", (json_int_t)ns));
-}
-
-static enum MHD_Result post_recording(struct kcoh_serve *serve, struct MHD_Connection *connection,
-				      const char *rest)
-{
-	const struct kcoh_serve_config *config = &serve->config;
-	char sentence[256] = "this kcohd records nothing", path[PATH_MAX];
-	int err;
-
-	(void)rest;
-	if (!asker_is_root(connection))
-		return answer_error(connection, MHD_HTTP_FORBIDDEN, "only root may do that");
-	err = config->record ?
-		      config->record(config->ctx, path, sizeof(path), sentence, sizeof(sentence)) :
-		      -ENOENT;
-	if (err < 0)
-		return answer_error(connection, MHD_HTTP_CONFLICT, "%s", sentence);
-	return answer_json(connection, MHD_HTTP_OK, json_pack("{s:s}", "path", path));
-}
-
 static const struct route {
-	const char *method;
 	const char *path; /* one that ends in / takes what follows */
 	enum MHD_Result (*answer)(struct kcoh_serve *serve, struct MHD_Connection *connection,
 				  const char *rest);
 } routes[] = {
-	{ "GET", "/", get_page },
-	{ "GET", "/healthz", get_health },
-	{ "GET", "/metrics", get_metrics },
-	{ "GET", "/v1/events", get_events },
-	{ "GET", "/v1/history", get_history },
-	{ "GET", "/v1/host", get_host },
-	{ "GET", "/v1/vms", get_vms },
-	{ "GET", "/v1/vms/", get_vm },
-	{ "POST", "/v1/module/release", post_release },
-	{ "POST", "/v1/recordings", post_recording },
+	{ "/", get_page },
+	{ "/healthz", get_health },
+	{ "/metrics", get_metrics },
+	{ "/v1/events", get_events },
+	{ "/v1/history", get_history },
+	{ "/v1/host", get_host },
+	{ "/v1/vms", get_vms },
+	{ "/v1/vms/", get_vm },
 };
 
 /* A HEAD is a GET whose body libmicrohttpd keeps to itself. */
-static bool method_fits(const struct route *route, const char *method)
+static bool is_reading(const char *method)
 {
-	if (!strcmp(method, "HEAD"))
-		method = "GET";
-	return !strcmp(route->method, method);
+	return !strcmp(method, "GET") || !strcmp(method, "HEAD");
 }
 
 static bool route_matches(const struct route *route, const char *path)
@@ -430,21 +349,37 @@ static bool route_matches(const struct route *route, const char *path)
 	return !strcmp(path, route->path);
 }
 
-enum MHD_Result serve_answer(struct kcoh_serve *serve, struct MHD_Connection *connection,
-			     const char *path, const char *method)
+static const struct route *route_find(const char *path)
 {
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		const struct route *route = &routes[i];
-
-		if (!route_matches(route, path))
-			continue;
-		if (method_fits(route, method))
-			return route->answer(serve, connection, path + strlen(route->path));
-		return answer_allow(
-			connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-			json_pack("{s:o}", "error",
-				  json_sprintf("%s takes %s only", route->path, route->method)),
-			route->method);
+		if (route_matches(&routes[i], path))
+			return &routes[i];
 	}
+	return NULL;
+}
+
+enum MHD_Result answer_not_allowed(struct MHD_Connection *connection, const char *path,
+				   const char *allow)
+{
+	return answer_allow(
+		connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+		json_pack("{s:o}", "error", json_sprintf("%s takes %s only", path, allow)), allow);
+}
+
+enum MHD_Result serve_answer(struct request *request, const char *path, const char *method)
+{
+	struct MHD_Connection *connection = request->connection;
+	const struct route *route = route_find(path);
+	enum MHD_Result answered = MHD_NO;
+	const char *allow = NULL;
+
+	if (is_reading(method) && route)
+		return route->answer(request->serve, connection, path + strlen(route->path));
+	if (acting_answer(request, path, method, &allow, &answered))
+		return answered;
+	if (allow)
+		return answer_not_allowed(connection, path, allow);
+	if (route)
+		return answer_not_allowed(connection, route->path, "GET");
 	return answer_error(connection, MHD_HTTP_NOT_FOUND, "there is nothing at %s", path);
 }

@@ -336,6 +336,21 @@ static void lost_fields(json_t *o, const struct kcoh_entry *entry)
 		set_text(o, "of", "exits");
 }
 
+/* Over TCP nobody knows who it was. */
+static void audit_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	const struct kcoh_entry_audit *audit = &entry->audit;
+
+	set_text(o, "what", audit->what);
+	set_bool(o, "allowed", audit->allowed);
+	set_text(o, "by", audit->by_polkit ? "polkit" : audit->allowed ? "root" : "none");
+	set(o, "uid", audit->local ? json_integer(audit->uid) : json_null());
+	set(o, "pid", audit->local ? json_integer(audit->pid) : json_null());
+	set(o, "comm", *audit->comm ? json_string(audit->comm) : json_null());
+	if (audit->left_out)
+		set_number(o, "left_out", audit->left_out);
+}
+
 static const struct event_type {
 	unsigned int type;
 	const char *name;
@@ -364,6 +379,7 @@ static const struct event_type {
 	{ KCOH_ENTRY_HARVEST, "harvest", harvest_fields },
 	{ KCOH_ENTRY_VERDICT, "verdict", verdict_fields },
 	{ KCOH_ENTRY_ACT, "act", act_fields },
+	{ KCOH_ENTRY_AUDIT, "audit", audit_fields },
 	{ KCOH_ENTRY_LOST, "lost", lost_fields },
 };
 

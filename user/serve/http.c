@@ -8,7 +8,8 @@
  * that is ready at once runs it. There are no threads: the API sees the core between two records and never in the
  * middle of one.
  *
- * Limits: 128 connections, 30 s without a byte (streams of events are exempt), 16 KiB of head, 64 KiB of body.
+ * Limits: 128 connections, of them 64 by TCP; 30 s for a request to come, and 30 s without a byte (streams of events are exempt);
+ * 16 KiB of head, 64 KiB of body.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "serve/internal.h"
+#include "serve/request.h"
 #include "names/text.h"
 
 #define MAX_CONNECTIONS 128
@@ -43,18 +44,20 @@ static unsigned int body_refusal(struct MHD_Connection *connection)
 	return 0;
 }
 
-/* Called once when the head is there, once per part of the body, and once at the end. */
+/* Called once when the head is there, once per part of the body, at the end, and again when polkit has answered. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *path,
 				  const char *method, const char *version, const char *upload_data,
 				  size_t *upload_data_size, void **con_cls)
 {
-	static int head_seen;
+	struct request *request = *con_cls;
 	unsigned int refusal;
 
 	(void)version;
-	(void)upload_data;
-	if (!*con_cls) {
-		*con_cls = &head_seen;
+	if (!request) {
+		request = request_new(cls, connection);
+		if (!request)
+			return MHD_NO;
+		*con_cls = request;
 		refusal = body_refusal(connection);
 		if (refusal)
 			return answer_error(connection, refusal,
@@ -63,10 +66,23 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 		return MHD_YES;
 	}
 	if (*upload_data_size) {
+		if (!request_body_add(request, upload_data, *upload_data_size))
+			return MHD_NO;
 		*upload_data_size = 0;
 		return MHD_YES;
 	}
-	return serve_answer(cls, connection, path, method);
+	connection_busy(connection, true);
+	return serve_answer(request, path, method);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+			 enum MHD_RequestTerminationCode code)
+{
+	(void)cls;
+	(void)code;
+	connection_busy(connection, false);
+	request_free(*con_cls);
+	*con_cls = NULL;
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t events, void *ctx)
@@ -91,6 +107,10 @@ static int on_tcp(sd_event_source *source, int fd, uint32_t events, void *ctx)
 
 	(void)source;
 	(void)events;
+	if (connection >= 0 && !connections_take_tcp(serve)) {
+		close(connection);
+		return 0;
+	}
 	/* On error libmicrohttpd has closed it. */
 	if (connection >= 0 && MHD_add_connection(serve->http, connection,
 						  (struct sockaddr *)&address, len) == MHD_YES)
@@ -148,7 +168,14 @@ static struct MHD_Daemon *http_start(struct kcoh_serve *serve)
 				(MHD_socket)serve->config.listen_fd, MHD_OPTION_CONNECTION_LIMIT,
 				MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES * 2,
-				MHD_OPTION_END);
+				MHD_OPTION_NOTIFY_CONNECTION, connection_notify, serve,
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, serve, MHD_OPTION_END);
+}
+
+void serve_soon(struct kcoh_serve *serve)
+{
+	if (serve->soon)
+		sd_event_source_set_enabled(serve->soon, SD_EVENT_ONESHOT);
 }
 
 static void on_news(void *ctx)
@@ -178,6 +205,8 @@ static int loop_join(struct kcoh_serve *serve)
 		err = sd_event_add_defer(event, &serve->soon, on_soon, serve);
 	if (err >= 0)
 		err = sd_event_source_set_enabled(serve->soon, SD_EVENT_OFF);
+	if (err >= 0)
+		err = connections_watch(serve);
 	if (err >= 0)
 		err = sd_event_source_set_prepare(serve->io, on_prepare);
 	return err;
@@ -226,9 +255,11 @@ void kcoh_serve_free(struct kcoh_serve *serve)
 	if (serve->config.tcp_fd > 0)
 		close(serve->config.tcp_fd);
 	sd_event_source_disable_unref(serve->timer);
+	sd_event_source_disable_unref(serve->reaper);
 	sd_event_source_disable_unref(serve->soon);
 	serve->soon = NULL;
 	serve->closing = true;
+	rights_end(serve);
 	streams_wake(serve);
 	MHD_run(serve->http);
 	MHD_stop_daemon(serve->http);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * internal.h - what the server's files share: http.c runs libmicrohttpd, api.c answers, stream.c
- * streams events.
+ * internal.h - what the server's files share: http.c runs libmicrohttpd, connections.c bounds its connections, api.c answers
+ * who reads, acting.c who acts (request.h), stream.c streams events.
  */
 #ifndef KCOH_SERVE_INTERNAL_H
 #define KCOH_SERVE_INTERNAL_H
@@ -11,6 +11,7 @@
 
 #include "serve/serve.h"
 
+struct request;
 struct stream;
 
 struct kcoh_serve {
@@ -22,12 +23,30 @@ struct kcoh_serve {
 	sd_event_source *soon; /* streams were resumed */
 	LIST_HEAD(, stream) streams;
 	unsigned int stream_count;
+	LIST_HEAD(, request) waiting; /* for polkit */
+	uint64_t refusals_since_ns; /* told in the audit since then: */
+	unsigned int refusals;
+	uint64_t refusals_left_out; /* … and not told */
+	LIST_HEAD(, connection) connections;
+	unsigned int tcp_connections;
+	sd_event_source *reaper;
 	bool closing;
 };
 
 /* api.c: answers a request whose head (and body, if any) has been read. */
-enum MHD_Result serve_answer(struct kcoh_serve *serve, struct MHD_Connection *connection,
-			     const char *path, const char *method);
+enum MHD_Result serve_answer(struct request *request, const char *path, const char *method);
+
+/* http.c: connections were resumed, and libmicrohttpd is to look at them. */
+void serve_soon(struct kcoh_serve *serve);
+
+/* connections.c: of libmicrohttpd, when a connection begins and ends. */
+void connection_notify(void *serve, struct MHD_Connection *connection, void **socket_context,
+		       enum MHD_ConnectionNotificationCode code);
+/* A request of that connection is whole, and being answered; or it was answered: the next one may begin. */
+void connection_busy(struct MHD_Connection *connection, bool busy);
+/* May another TCP connection come? */
+bool connections_take_tcp(const struct kcoh_serve *serve);
+int connections_watch(struct kcoh_serve *serve);
 
 /* Sends `json`, whose reference it takes, or {"error": sentence}. */
 enum MHD_Result answer_json(struct MHD_Connection *connection, unsigned int status, json_t *json);
@@ -48,6 +67,10 @@ enum MHD_Result history_answer(struct kcoh_serve *serve, struct MHD_Connection *
 
 /* On the Unix socket: only there may somebody ask for what costs something at each exit. */
 bool asker_is_local(struct MHD_Connection *connection);
+
+/* {"error": sentence}, with an Allow header. */
+enum MHD_Result answer_not_allowed(struct MHD_Connection *connection, const char *path,
+				   const char *allow);
 
 /* stream.c: GET /v1/events. */
 enum MHD_Result stream_answer(struct kcoh_serve *serve, struct MHD_Connection *connection);

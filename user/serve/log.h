@@ -24,6 +24,7 @@ enum kcoh_entry_type {
 	KCOH_ENTRY_ACT,
 	KCOH_ENTRY_LOST,
 	KCOH_ENTRY_HARVEST, /* one or more that followed each other closely */
+	KCOH_ENTRY_AUDIT = 0x11f, /* somebody acts by the API, or was refused */
 };
 
 enum kcoh_outcome {
@@ -60,6 +61,16 @@ struct kcoh_entry_act {
 	char *sentence; /* owned by the log once added; may be NULL */
 };
 
+struct kcoh_entry_audit {
+	char what[32]; /* "recording", "module-release", … */
+	char comm[KCOH_COMM_LEN]; /* of who asked; "": not known */
+	uint32_t uid, pid; /* if `local` */
+	bool local; /* on the Unix socket */
+	bool allowed;
+	bool by_polkit; /* polkit said so; else because it was root, or nobody could allow it */
+	uint64_t left_out; /* refusals before this one that were not told */
+};
+
 struct kcoh_entry_lost {
 	uint64_t count;
 	bool exits; /* records of single exits, and no others */
@@ -80,6 +91,7 @@ struct kcoh_entry {
 		struct kcoh_entry_verdict verdict;
 		struct kcoh_entry_act act;
 		struct kcoh_entry_lost lost;
+		struct kcoh_entry_audit audit;
 		struct kcoh_harvest_sum harvest;
 	};
 };

@@ -16,6 +16,7 @@
 #include "metrics/metrics.h"
 #include "serve/log.h"
 #include "names/roster.h"
+#include "serve/polkit.h"
 
 struct kcoh_serve_config {
 	sd_event *event;
@@ -29,6 +30,10 @@ struct kcoh_serve_config {
 	uint32_t page_size; /* bytes */
 	const char *history; /* path of the store's database, or NULL: none is kept */
 	unsigned int max_streams; /* of events at a time; 0: 64 */
+	unsigned int request_ms; /* how long a request may take to come; 0: 30 s */
+	struct kcoh_polkit *polkit; /* who but root may act; must outlive the server. NULL: nobody */
+	/* Somebody acts, or was refused: an entry of type AUDIT, which the log has already. May be NULL. */
+	void (*audit)(void *ctx, const struct kcoh_entry *entry);
 	/* Exit counters as kcoh_feed_exits(): 0, or a negative errno if there are none. May be NULL. */
 	int (*exits)(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts);
 	/* A new array of the host's devices that the VM has. May be NULL. */

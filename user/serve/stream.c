@@ -156,8 +156,7 @@ static void stream_wake(struct stream *stream)
 		return;
 	stream->suspended = false;
 	MHD_resume_connection(stream->connection);
-	if (stream->serve->soon)
-		sd_event_source_set_enabled(stream->serve->soon, SD_EVENT_ONESHOT);
+	serve_soon(stream->serve);
 }
 
 void streams_wake(struct kcoh_serve *serve)
