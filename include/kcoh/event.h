@@ -52,6 +52,7 @@ enum kcoh_ev_type {
 	KCOH_EV_PHASE = 18, /* daemon: migration phase, from QMP or libvirt */
 	KCOH_EV_TICK = 19, /* daemon: time passed; deadlines are judged */
 	KCOH_EV_ACT_DONE = 20, /* daemon: an act was carried out or failed */
+	KCOH_EV_OVERRIDE = 24, /* daemon: an operator lets a VM be migrated, whatever its verdict */
 	KCOH_EV_EXIT =
 		32, /* bpf: a single exit from the guest, only while somebody asks for them */
 };
@@ -390,6 +391,14 @@ struct kcoh_ev_act_done {
 	__s32 result; /* 0 or a negative errno */
 };
 
+/* Who, and why in words, is kept by the daemon under `number`. */
+struct kcoh_ev_override {
+	struct kcoh_ev_hdr hdr;
+	__u64 until_ns; /* it ends then (CLOCK_MONOTONIC); 0: it is taken back */
+	__u32 uid; /* who gave it, or took it back */
+	__u32 number;
+};
+
 /* A single exit from the guest. hdr.gap counts lost records of this type, and no others. */
 struct kcoh_ev_exit {
 	struct kcoh_ev_hdr hdr;
@@ -423,6 +432,7 @@ union kcoh_ev {
 	struct kcoh_ev_phase phase;
 	struct kcoh_ev_tick tick;
 	struct kcoh_ev_act_done act_done;
+	struct kcoh_ev_override override;
 	struct kcoh_ev_exit exit;
 };
 

@@ -46,7 +46,9 @@
 	  "a vCPU runs with its MMU or data cache off; the migration waits until it is back")      \
 	X(RETRY, 19, "retry",                                                                      \
 	  "a vCPU ran with its MMU or data cache off in this dirty epoch; start the migration "    \
-	  "again")
+	  "again")                                                                                 \
+	X(OVERRIDE, 20, "override",                                                                \
+	  "an operator lets it be migrated although kcoh says wait or veto, and answers for it")
 
 enum kcoh_reason {
 #define X(code, value, name, sentence) KCOH_RSN_##code = value,

@@ -23,7 +23,7 @@ static const uint16_t sizes[] = {
 	SIZE(HARVEST, harvest), SIZE(HOLD, hold),         SIZE(UNMAP, unmap),
 	SIZE(PSCI, psci),       SIZE(SMMU, smmu),         SIZE(DEVICE, device),
 	SIZE(HOST, host),       SIZE(POLICY, policy),     SIZE(PHASE, phase),
-	SIZE(TICK, tick),       SIZE(ACT_DONE, act_done),
+	SIZE(TICK, tick),       SIZE(ACT_DONE, act_done), SIZE(OVERRIDE, override),
 };
 
 #define TYPES (sizeof(sizes) / sizeof(sizes[0]))
@@ -59,7 +59,10 @@ static int vm_check(const struct kcoh_vm_view *view, void *ctx)
 	*last = view->id;
 	FUZZ_CHECK(view->verdict.kind <= KCOH_VERDICT_VETO);
 	FUZZ_CHECK(strcmp(kcoh_reason_name(view->verdict.reason), "?") != 0);
-	FUZZ_CHECK((view->verdict.kind == KCOH_VERDICT_WAIT) == (view->verdict.until_ns != 0));
+	FUZZ_CHECK((view->verdict.reason == KCOH_RSN_OVERRIDE) == (view->verdict.overrides != 0));
+	FUZZ_CHECK((view->verdict.kind == KCOH_VERDICT_WAIT ||
+		    view->verdict.reason == KCOH_RSN_OVERRIDE) == (view->verdict.until_ns != 0));
+	FUZZ_CHECK(!view->override.until_ns || view->verdict.kind <= KCOH_VERDICT_REPAIR);
 	FUZZ_CHECK(view->vcpus == view->vcpus_cached + view->vcpus_uncached + view->vcpus_off +
 					  view->vcpus_unknown);
 	FUZZ_CHECK(view->vcpus_held <= view->vcpus && view->logged_pages <= view->ram_pages);

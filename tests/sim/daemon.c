@@ -48,6 +48,17 @@ static void push_policy(struct world *world, const struct vm *vm)
 	push_own(world, &ev);
 }
 
+static void push_override(struct world *world, const struct vm *vm)
+{
+	union kcoh_ev ev = { .override = {
+				     .hdr = header(world, KCOH_EV_OVERRIDE, sizeof(ev.override)),
+				     .until_ns = vm->override_ns,
+				     .number = vm->id } };
+
+	ev.hdr.vm = vm->id;
+	push_own(world, &ev);
+}
+
 static void push_host(struct world *world, uint32_t features)
 {
 	union kcoh_ev ev = { .host = { .hdr = header(world, KCOH_EV_HOST, sizeof(ev.host)),
@@ -171,6 +182,8 @@ static void push(struct world *world, struct sent *sent)
 		vm = world_vm(world, hdr->vm);
 		if (vm)
 			push_policy(world, vm);
+		if (vm && vm->override_ns)
+			push_override(world, vm);
 	} else if (hdr->type == KCOH_EV_VM_GONE) {
 		oracle_gone(world, hdr->vm);
 	}
@@ -210,6 +223,16 @@ void daemon_phase(struct world *world, struct vm *vm, enum kcoh_phase phase)
 	ev.hdr.vm = vm->id;
 	consume(world);
 	push_own(world, &ev);
+	if (!driver_look(world->driver, vm->id).override_ns)
+		vm->override_ns = 0; /* the core has ended it */
+}
+
+void daemon_override(struct world *world, const struct vm *vm)
+{
+	if (!world->up || !vm->told)
+		return;
+	consume(world);
+	push_override(world, vm);
 }
 
 void daemon_policy(struct world *world, const struct vm *vm)

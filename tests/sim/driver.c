@@ -109,7 +109,9 @@ struct seen driver_look(const struct driver *driver, uint32_t vm)
 			      .untracked = !view.tracked,
 			      .kind = (uint8_t)view.verdict.kind,
 			      .reason = view.verdict.reason,
+			      .overrides = view.verdict.overrides,
 			      .until_ns = view.verdict.until_ns,
+			      .override_ns = view.override.until_ns,
 			      .slots = view.slots,
 			      .ram_pages = view.ram_pages,
 			      .logged_pages = view.logged_pages };

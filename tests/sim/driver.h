@@ -25,7 +25,9 @@ struct seen {
 	bool untracked;
 	uint8_t kind; /* enum seen_kind */
 	uint32_t reason; /* enum kcoh_reason */
+	uint32_t overrides; /* enum kcoh_reason */
 	uint64_t until_ns;
+	uint64_t override_ns; /* an override's end; 0: there is none */
 	uint32_t slots;
 	uint64_t ram_pages;
 	uint64_t logged_pages;

@@ -12,6 +12,7 @@
  *    veto, wait                    nothing; but under `enforce`, with a way to cancel that works, a vetoed migration does
  *                                  not complete at all
  *    any, under `observe`          nothing
+ *    override                      nothing: an operator answers for it, and the verdict says of what
  *    what the policy tolerates     nothing
  *
  *    Records take time. A window whose record was on its way at the completion must have become a veto by the time that all is
@@ -22,6 +23,7 @@
  * 3. Each wait has a deadline, and ends by it.
  * 4. When all is told, the core's picture of slots and epochs is the world's, unless records were lost.
  * 5. Acts follow verdicts: no cancel without a veto, none that is carried out under `warn`.
+ * 6. An override is said of a VM exactly as long as an operator's is in force, and only where there is a live reason to wait or veto.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -60,6 +62,9 @@ struct account {
 	uint64_t cancel_failed_ns;
 	bool cancel_failed;
 	bool enforced; /* guard = enforce, and a way to cancel */
+	uint64_t override_ns; /* an operator's override ends then; 0: there is none */
+	bool override_said; /* the core has said so since it was given */
+	bool override_over; /* it may have ended: a migration completed */
 	uint64_t policy_ns; /* when its policy was told last */
 	uint8_t asked; /* the strategy that the module was last to be given */
 	bool tainted; /* … and clean-tainted may be what it carries */
@@ -307,6 +312,15 @@ static bool is_overdue(const struct world *world, const struct account *account)
 	       world->oracle->core_ns >= account->epoch_ns + world->arm_deadline_ms * MS;
 }
 
+/* The override that let it through ends; one that did not, stays. Whether it did is sure while the epoch is on. */
+static void completion_told(struct account *account)
+{
+	if (account->seen.reason == KCOH_RSN_OVERRIDE && account->seen.in_epoch)
+		account->override_ns = 0;
+	else
+		account->override_over = account->override_said;
+}
+
 void oracle_record(struct world *world, const struct sent *sent)
 {
 	const union kcoh_ev *ev = &sent->ev;
@@ -350,6 +364,14 @@ void oracle_record(struct world *world, const struct sent *sent)
 		if (ev->act_done.act != KCOH_ACT_CANCEL && !ev->act_done.result)
 			account->tainted = account->asked == KCOH_STRATEGY_CLEAN_TAINTED;
 		break;
+	case KCOH_EV_OVERRIDE:
+		account->override_ns = ev->override.until_ns;
+		account->override_said = account->override_over = false;
+		break;
+	case KCOH_EV_PHASE:
+		if (ev->phase.phase == KCOH_PHASE_COMPLETED)
+			completion_told(account);
+		break;
 	case KCOH_EV_POLICY:
 		account->policy_ns = world->now_ns;
 		account->wait_since_ns = 0; /* another wait, by another deadline */
@@ -387,6 +409,24 @@ static void watch_wait(struct world *world, uint32_t vm, struct account *account
 			 driver_reason_name(seen->reason));
 }
 
+static void watch_override(struct world *world, uint32_t vm, struct account *account)
+{
+	const struct seen *seen = &account->seen;
+	bool in_force = account->override_ns > world->oracle->core_ns;
+
+	if (seen->reason == KCOH_RSN_OVERRIDE) {
+		account->override_said = true;
+		if (seen->kind != SEEN_ALLOW || !seen->overrides)
+			violated(world, "override-of-nothing", "vm %u", vm);
+		else if (!in_force)
+			violated(world, "override-without-operator", "vm %u", vm);
+	} else if (in_force && !account->override_over && !seen->untracked &&
+		   seen->kind >= SEEN_WAIT) {
+		violated(world, "override-ignored", "vm %u: %s", vm,
+			 driver_reason_name(seen->reason));
+	}
+}
+
 static void watch_vm(struct world *world, uint32_t vm, bool tick)
 {
 	struct account *account = account_of(world, vm);
@@ -395,13 +435,13 @@ static void watch_vm(struct world *world, uint32_t vm, bool tick)
 	account->seen = driver_look(world->driver, vm);
 	if (!account->seen.known)
 		return;
-	if (account->seen.kind == SEEN_VETO) {
+	if (account->seen.kind == SEEN_VETO || account->seen.overrides)
 		account->veto_ns = world->now_ns;
-		if (!account->vetoed_since_ns)
-			account->vetoed_since_ns = world->now_ns;
-	} else {
+	if (account->seen.kind != SEEN_VETO)
 		account->vetoed_since_ns = 0;
-	}
+	else if (!account->vetoed_since_ns)
+		account->vetoed_since_ns = world->now_ns;
+	watch_override(world, vm, account);
 	watch_wait(world, vm, account, tick);
 	if (world->verbose &&
 	    (was.kind != account->seen.kind || was.reason != account->seen.reason))
@@ -494,14 +534,17 @@ static bool is_live(const struct world *world, const struct account *account, ui
 
 static void check_veto(struct world *world, uint32_t vm, const struct account *account)
 {
-	if (account->seen.kind != SEEN_VETO)
+	uint32_t reason = account->seen.overrides ? account->seen.overrides : account->seen.reason;
+
+	if (account->seen.kind != SEEN_VETO && !account->seen.overrides)
 		return;
 	if (world->oracle->host & KCOH_HOST_S2FWB) {
 		violated(world, "veto-on-s2fwb", "vm %u", vm);
-	} else if (!is_live(world, account, account->seen.reason)) {
-		world->violation_reason = account->seen.reason;
+	} else if (reason != KCOH_RSN_ARMING && reason != KCOH_RSN_DEFERRED &&
+		   !is_live(world, account, reason)) {
+		world->violation_reason = reason;
 		violated(world, "veto-without-reason", "vm %u: %s is not so", vm,
-			 driver_reason_name(account->seen.reason));
+			 driver_reason_name(reason));
 	}
 }
 
@@ -629,7 +672,7 @@ static void page_stale(struct world *world, const struct vm *vm, struct account 
 	if (page->how == HOW_CACHED)
 		violated(world, "world-is-wrong", "a page that was written cached is stale");
 	if (!world->up || !account->known || vm->strategy == KCOH_STRATEGY_OBSERVE ||
-	    account->seen.kind >= SEEN_WAIT)
+	    account->seen.kind >= SEEN_WAIT || reason == KCOH_RSN_OVERRIDE)
 		return;
 	if (reason != KCOH_RSN_NOT_YET_CLEANING && module_is_news(world))
 		return;

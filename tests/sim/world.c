@@ -119,6 +119,7 @@ static void faults_draw(struct world *world)
 		.slots = rate(tape, 30),
 		.budget = rate(tape, 20),
 		.policy = rate(tape, 150),
+		.override = rate(tape, 60),
 	};
 }
 
@@ -153,6 +154,17 @@ static void policy_moves(struct world *world, struct vm *vm)
 	say(world, "vm %u has another policy: strategy %u, guard %u", vm->id, vm->strategy,
 	    vm->guard);
 	daemon_policy(world, vm);
+}
+
+/* An operator lets it through for a while, or takes that back. */
+static void override_moves(struct world *world, struct vm *vm)
+{
+	vm->override_ns = vm->override_ns && draw(world->tape, 2) ?
+				  0 :
+				  world->now_ns + (1 + draw(world->tape, 4000)) * MS;
+	say(world, "vm %u %s", vm->id,
+	    vm->override_ns ? "is overridden" : "is not overridden any more");
+	daemon_override(world, vm);
 }
 
 static bool may_start(const struct world *world, const struct vm *vm)
@@ -217,6 +229,8 @@ static void vm_acts(struct world *world, struct vm *vm)
 		qemu_slots_step(world, vm);
 	else if (chance(world->tape, world->faults.policy))
 		policy_moves(world, vm);
+	else if (chance(world->tape, world->faults.override))
+		override_moves(world, vm);
 	else
 		cache_step(world, vm);
 	if (vm->lates && chance(world->tape, 8))

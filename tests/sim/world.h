@@ -148,6 +148,7 @@ struct vm {
 	bool pre_switchover; /* pause-before-switchover: it waits for CONTINUE */
 	uint8_t phase;
 	uint32_t strategy, guard, tolerate;
+	uint64_t override_ns; /* an operator's override ends then; 0: there is none. The daemon keeps it */
 	uint32_t next_write;
 	uint64_t epoch_ns; /* since when most of its RAM is logged; 0: it is not */
 	struct vcpu vcpu[MAX_VCPUS];
@@ -169,7 +170,8 @@ enum module_state { MODULE_ABSENT, MODULE_TRAPS, MODULE_CLEANS };
 
 /* What may go wrong in this run: once in so many occasions, 0 never. */
 struct faults {
-	uint32_t loss, reorder, restart, stall, arm, qmp, clean, module, slots, budget, policy;
+	uint32_t loss, reorder, restart, stall, arm, qmp, clean, module, slots, budget, policy,
+		override;
 };
 
 struct act_pending {
@@ -286,6 +288,8 @@ void daemon_kill(struct world *world);
 void daemon_module_released(struct world *world);
 bool daemon_hears_module(const struct world *world);
 void daemon_policy(struct world *world, const struct vm *vm); /* its owner changed it */
+void daemon_override(struct world *world,
+		     const struct vm *vm); /* an operator gave it, or took it back */
 void daemon_phase(struct world *world, struct vm *vm, enum kcoh_phase phase);
 
 #endif

@@ -225,6 +225,12 @@ FIELD(kcoh_ev_act_done, hdr, 0, 24);
 FIELD(kcoh_ev_act_done, act, 24, 4);
 FIELD(kcoh_ev_act_done, result, 28, 4);
 
+SIZE(kcoh_ev_override, 40);
+FIELD(kcoh_ev_override, hdr, 0, 24);
+FIELD(kcoh_ev_override, until_ns, 24, 8);
+FIELD(kcoh_ev_override, uid, 32, 4);
+FIELD(kcoh_ev_override, number, 36, 4);
+
 SIZE(kcoh_ev_exit, 56);
 FIELD(kcoh_ev_exit, hdr, 0, 24);
 FIELD(kcoh_ev_exit, pc, 24, 8);
@@ -257,6 +263,7 @@ VALUE(KCOH_EV_POLICY, 17);
 VALUE(KCOH_EV_PHASE, 18);
 VALUE(KCOH_EV_TICK, 19);
 VALUE(KCOH_EV_ACT_DONE, 20);
+VALUE(KCOH_EV_OVERRIDE, 24);
 VALUE(KCOH_EV_EXIT, 32);
 
 VALUE(KCOH_UNKNOWN, 0);

@@ -43,6 +43,8 @@ struct bench {
 	struct kcoh_log *log;
 	struct kcoh_serve *serve;
 	int release_err;
+	struct kcoh_override_view overridden; /* VM 3, by the API */
+	char why[64];
 	unsigned int request_ms;
 	struct kcoh_log *exits_log;
 	unsigned int times_asked;
@@ -164,6 +166,46 @@ static inline void vms_make(struct bench *bench)
 	kcoh_roster_add(bench->roster, kcoh_ident_new(9, 900, "qemu", "a/b c?", NULL));
 }
 
+static inline int override_give(void *ctx, const struct kcoh_ident *ident, uint32_t uid,
+				uint64_t ns, const char *why, char *err, size_t err_len)
+{
+	struct bench *bench = ctx;
+
+	if (ident->id != 3) {
+		snprintf(err, err_len, "%s is not tracked", ident->name);
+		return -EBUSY;
+	}
+	bench->overridden = (struct kcoh_override_view){ 1000 + ns, uid, 1 };
+	snprintf(bench->why, sizeof(bench->why), "%s", why);
+	RECORD(OVERRIDE, override, 3, NONE, .until_ns = 1000 + ns, .uid = uid, .number = 1);
+	return 0;
+}
+
+static inline int override_end(void *ctx, const struct kcoh_ident *ident, uint32_t uid, char *err,
+			       size_t err_len)
+{
+	struct bench *bench = ctx;
+
+	if (!bench->overridden.until_ns) {
+		snprintf(err, err_len, "%s has no override", ident->name);
+		return -ENOENT;
+	}
+	bench->overridden.until_ns = 0;
+	RECORD(OVERRIDE, override, 3, NONE, .uid = uid);
+	return 0;
+}
+
+static inline json_t * override(void *ctx, uint32_t vm)
+{
+	struct bench *bench = ctx;
+
+	if (vm != 3 || !bench->overridden.until_ns)
+		return NULL;
+	return json_pack("{s:i, s:s, s:i, s:I}", "uid", (int)bench->overridden.uid, "why",
+			 bench->why, "given_ns", 1000, "until_ns",
+			 (json_int_t)bench->overridden.until_ns);
+}
+
 static inline void server_start(struct bench *bench)
 {
 	struct kcoh_serve_config config = {
@@ -182,6 +224,9 @@ static inline void server_start(struct bench *bench)
 		.host = host,
 		.policy = policy,
 		.history = bench->history,
+		.override_give = override_give,
+		.override_end = override_end,
+		.override = override,
 		.module_release = release,
 		.record = record_to,
 		.ctx = bench,

@@ -189,6 +189,15 @@
 	{                                                                                          \
 		.phase = { HDR(phase, PHASE, vm, KCOH_VCPU_NONE), .phase = KCOH_PHASE_##phase_ }   \
 	}
+#define OVERRIDE(vm, until_ms_, uid_)                                                              \
+	{                                                                                          \
+		.override = {                                                                      \
+			HDR(override, OVERRIDE, vm, KCOH_VCPU_NONE),                               \
+			.until_ns = (until_ms_)*1000000ull,                                        \
+			.uid = (uid_),                                                             \
+			.number = 7                                                                \
+		}                                                                                  \
+	}
 #define TICK                                                                                       \
 	{                                                                                          \
 		.tick = { HDR(tick, TICK, 0, KCOH_VCPU_NONE) }                                     \

@@ -386,6 +386,85 @@ static void recordings(void **state)
 }
 
 /* A VM whose RAM is being logged keeps the module, unless somebody insists. */
+static void expect_error(struct bench *bench, const char *method, const char *path,
+			 const char *body, long status, const char *sentence)
+{
+	struct answer answer;
+	char expected[256];
+
+	ask_with(bench, method, path, body, &answer);
+	snprintf(expected, sizeof(expected), "{\"error\":\"%s\"}\n", sentence);
+	assert_string_equal(answer.body, expected);
+	assert_int_equal(answer.status, status);
+}
+
+static void override_is_shown(struct bench *bench, const char *verdict, const char *reason,
+			      const char *overrides, const char *why)
+{
+	json_t *of_verdict = ask(bench, "/v1/vms/3/verdict", 200),
+	       *vm = ask(bench, "/v1/vms/3", 200);
+	json_t *verdict_of_vm = json_object_get(vm, "verdict");
+	const json_t *override = json_object_get(vm, "override");
+
+	assert_true(json_equal(json_object_get(of_verdict, "override"), override));
+	assert_true(json_equal(json_object_get(of_verdict, "overrides"),
+			       json_object_get(verdict_of_vm, "overrides")));
+	assert_string_equal(json_string_value(json_object_get(of_verdict, "verdict")), verdict);
+	assert_string_equal(json_string_value(json_object_get(of_verdict, "reason")), reason);
+	if (why) {
+		assert_string_equal(json_string_value(json_object_get(override, "why")), why);
+		assert_string_equal(json_string_value(json_object_get(of_verdict, "overrides")),
+				    overrides);
+	} else {
+		assert_true(json_is_null(override));
+		assert_true(json_is_null(json_object_get(of_verdict, "overrides")));
+	}
+	json_decref(of_verdict);
+	json_decref(vm);
+}
+
+static void overrides(void **state)
+{
+	static const char path[] = "/v1/vms/web-1/override";
+	static const char what[] =
+		"an override needs a why (text) and a for (seconds), and nothing "
+		"else";
+	struct bench *bench = *state;
+	struct answer answer;
+
+	if (geteuid() != 0)
+		skip();
+	override_is_shown(bench, "veto", "mmu-off", NULL, NULL);
+	expect_error(bench, "DELETE", path, NULL, 409, "web-1 has no override");
+	expect_error(bench, "POST", path, "", 400, what);
+	expect_error(bench, "POST", path, "{\"why\":\"x\",\"for\":\"1\"}", 400, what);
+	expect_error(bench, "POST", path, "{\"why\":\"x\",\"for\":1,\"force\":true}", 400, what);
+	expect_error(bench, "POST", path, "{\"why\":\"x\",\"for\":0}", 400,
+		     "for: 1 to 86400 seconds");
+	expect_error(bench, "POST", path, "{\"why\":\"x\",\"for\":86401}", 400,
+		     "for: 1 to 86400 seconds");
+	expect_error(bench, "POST", path, "{\"why\":\"\",\"for\":1}", 400,
+		     "why? say it in 1 to 200 bytes");
+	expect_error(bench, "POST", path, "{\"why\":\"a\\tb\",\"for\":1}", 400,
+		     "the reason holds a control character");
+	expect_error(bench, "POST", "/v1/vms/9/override", "{\"why\":\"x\",\"for\":1}", 409,
+		     "a/b c? is not tracked");
+	expect_error(bench, "POST", "/v1/vms/77/override", "{\"why\":\"x\",\"for\":1}", 404,
+		     "no VM matches '77'; kcoh ps lists those there are");
+	ask_with(bench, "PUT", path, "{}", &answer);
+	assert_int_equal(answer.status, 405);
+	assert_non_null(strstr(answer.head, "Allow: POST, DELETE\r\n"));
+	assert_int_equal(bench->overridden.until_ns, 0);
+
+	ask_with(bench, "POST", path, "{\"why\":\"rack 7 burns\",\"for\":600}", &answer);
+	assert_int_equal(answer.status, 200);
+	assert_non_null(strstr(answer.body, "\"overrides\":\"mmu-off\""));
+	override_is_shown(bench, "allow", "override", "mmu-off", "rack 7 burns");
+	ask_with(bench, "DELETE", path, NULL, &answer);
+	assert_int_equal(answer.status, 200);
+	override_is_shown(bench, "veto", "mmu-off", NULL, NULL);
+}
+
 static void module_release_in_an_epoch(void **state)
 {
 	struct bench *bench = *state;
@@ -508,29 +587,18 @@ static void one_daemon_a_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(health),
-		TEST(socket_is_private),
-		TEST(a_vm),
-		TEST(all_vms),
-		TEST(exits_told),
-		TEST(times_on_request),
-		TEST(verdicts),
-		TEST(odd_name),
-		TEST(untracked),
-		TEST(refusals),
-		TEST(methods),
-		TEST(module_release),
-		TEST(module_release_in_an_epoch),
-		TEST(host_facts),
-		TEST(keep_alive),
-		TEST(garbage),
-		TEST(one_daemon_a_path),
-		TEST(page),
-		TEST(metrics),
-		TEST(history),
-		TEST(tcp_only_reads),
-		TEST(tcp_addresses),
-		TEST(policy_of_a_vm),
+		TEST(health),        TEST(socket_is_private),
+		TEST(a_vm),          TEST(all_vms),
+		TEST(exits_told),    TEST(times_on_request),
+		TEST(verdicts),      TEST(odd_name),
+		TEST(untracked),     TEST(refusals),
+		TEST(methods),       TEST(module_release),
+		TEST(overrides),     TEST(module_release_in_an_epoch),
+		TEST(host_facts),    TEST(keep_alive),
+		TEST(garbage),       TEST(one_daemon_a_path),
+		TEST(page),          TEST(metrics),
+		TEST(history),       TEST(tcp_only_reads),
+		TEST(tcp_addresses), TEST(policy_of_a_vm),
 		TEST(recordings),
 	};
 

@@ -304,7 +304,7 @@ static void trace_loses_its_reader(void **state)
 static void wrong_use(void **state)
 {
 	static const struct {
-		const char *args[6];
+		const char *args[8];
 		const char *sentence;
 	} cases[] = {
 		{ { "trace", "--class", "vm,foo" }, "'foo' is no class of events" },
@@ -318,6 +318,13 @@ static void wrong_use(void **state)
 		{ { "trace", "web-1" }, "'web-1' is too much" },
 		{ { "ps", "x" }, "'x' is too much" },
 		{ { "check" }, "which VM?" },
+		{ { "override", "--end" }, "of which VM?" },
+		{ { "override", "--vm", "3", "--break-glass", "--end" }, "of which VM?" },
+		{ { "override", "--vm", "3", "--for", "10m" }, "say --why and --for how long" },
+		{ { "override", "--vm", "3", "--for", "0s" }, "like 90s, 10m or 2h" },
+		{ { "override", "--vm", "3", "--for", "25h" }, "at most 24h" },
+		{ { "override", "--vm", "3", "--end", "--for", "1s" }, "--end takes neither" },
+		{ { "override", "--vm", "nosuch", "--end" }, "no VM matches 'nosuch'" },
 		{ { "policy" }, "what about the policy?" },
 		{ { "policy", "show" }, "'show' is not known here" },
 		{ { "policy", "explain" }, "which VM?" },
@@ -400,6 +407,76 @@ static void policies(void **state)
 	assert_non_null(strstr(RUN(0, 2, "policy", "check", path), "No such file"));
 }
 
+/* With kcohd: who lets it through and why is shown wherever the verdict is. */
+static void overrides(void **state)
+{
+	static const char line[] =
+		"web-1: allow: override: of mmu-off, by uid 0, for 0 s more: rack 7 burns\n";
+	struct bench *bench = *state;
+
+	if (geteuid() != 0)
+		skip();
+	assert_string_equal(
+		RUN(0, 0, "override", "--vm", "web-1", "--for", "10m", "--why", "rack 7 burns"),
+		line);
+	assert_string_equal(RUN(0, 0, "check", "--vm", "web-1"), line);
+	assert_non_null(strstr(RUN(0, 0, "ps"), " override of mmu-off "));
+	assert_non_null(strstr(RUN(0, 2, "override", "--break-glass", "--for", "1m", "--why", "x"),
+			       "kcohd is there, and is asked first"));
+	assert_string_equal(RUN(0, 0, "override", "--vm", "web-1", "--end"),
+			    "web-1: veto: mmu-off: a vCPU runs with its MMU or data cache off\n");
+	RUN(0, 20, "check", "--vm", "web-1");
+	assert_non_null(
+		strstr(RUN(0, 2, "override", "--vm", "web-1", "--end"), "web-1 has no override"));
+	RECORD(VCPU, vcpu, 3, 2, .state = KCOH_CACHED, .source = KCOH_SRC_SAMPLE);
+	assert_non_null(strstr(RUN(0, 0, "override", "--vm", "web-1", "--for", "1h", "--why", "x"),
+			       "there is nothing to override now"));
+	assert_non_null(strstr(RUN(0, 0, "ps"), " not-yet-cleaning, override "));
+}
+
+static void expect_glass(struct bench *bench, int status, const char *text)
+{
+	const char *printed = RUN(0, status, "check", "--vm", "web-1");
+
+	if (!strstr(printed, text))
+		fail_msg("'%s' expected, '%s' printed", text, printed);
+}
+
+/* Without: root says what to make of no answer. */
+static void glass_is_broken(void **state)
+{
+	struct bench *bench = *state;
+	char path[80];
+	json_t *json;
+
+	if (geteuid() != 0)
+		skip();
+	snprintf(path, sizeof(path), "%s/sub/break-glass", bench->dir);
+	kcoh_serve_free(bench->serve);
+	kcoh_listen_close(bench->listen);
+	bench->serve = NULL;
+	bench->listen = NULL;
+	assert_int_equal(access(path, F_OK), -1);
+	expect_glass(bench, 2, "no kcohd answers at ");
+	assert_non_null(strstr(
+		RUN(0, 0, "override", "--break-glass", "--for", "10m", "--why", "kcohd died"),
+		"for 600 s kcoh check allows all VMs of this host"));
+	expect_glass(bench, 0, "web-1: allow: override: no kcohd answers; the glass was broken by");
+	expect_glass(bench, 0, " s more: kcohd died\n");
+	json = json_loads(strchr(RUN(0, 0, "check", "--json", "--vm", "x"), '{'),
+			  JSON_DISABLE_EOF_CHECK, NULL);
+	assert_string_equal(json_string_value(json_object_get(json, "verdict")), "allow");
+	assert_true(json_is_true(json_object_get(json, "break_glass")));
+	json_decref(json);
+	assert_int_equal(chmod(path, 0666), 0);
+	expect_glass(bench, 2, "is not believed: others than root may have written it");
+	assert_non_null(strstr(RUN(0, 0, "override", "--break-glass", "--end"), "taken back"));
+	assert_int_equal(access(path, F_OK), -1);
+	expect_glass(bench, 2, "no kcohd answers at ");
+	assert_non_null(
+		strstr(RUN(0, 2, "override", "--break-glass", "--end"), "the glass is not broken"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +489,8 @@ int main(void)
 		TEST(trace_loses_its_reader),
 		TEST(wrong_use),
 		TEST(checks),
+		TEST(overrides),
+		TEST(glass_is_broken),
 		TEST(policies),
 		TEST(records_and_replays),
 		TEST(no_swap_in_an_epoch),

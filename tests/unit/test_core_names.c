@@ -31,8 +31,8 @@ static const struct {
 	uint32_t first, last;
 	const char *of_first, *of_last;
 } tables[] = {
-	{ reason, KCOH_RSN_NONE, KCOH_RSN_RETRY, "none", "retry" },
-	{ sentence, KCOH_RSN_NONE, KCOH_RSN_RETRY, "nothing stands in the way", NULL },
+	{ reason, KCOH_RSN_NONE, KCOH_RSN_OVERRIDE, "none", "override" },
+	{ sentence, KCOH_RSN_NONE, KCOH_RSN_OVERRIDE, "nothing stands in the way", NULL },
 	{ verdict, KCOH_VERDICT_ALLOW, KCOH_VERDICT_VETO, "allow", "veto" },
 	{ act, KCOH_ACT_CANCEL, KCOH_ACT_DISARM, "cancel", "disarm" },
 	{ kcoh_guard_name, KCOH_GUARD_WARN, KCOH_GUARD_ENFORCE, "warn", "enforce" },
@@ -72,6 +72,8 @@ static void others_have_none(void **state)
 	}
 	assert_string_equal(kcoh_act_name(0), "?");
 	assert_string_equal(kcoh_ev_name(KCOH_EV_NONE), "?");
+	assert_string_equal(kcoh_ev_name(KCOH_EV_OVERRIDE), "override");
+	assert_string_equal(kcoh_ev_name(KCOH_EV_OVERRIDE + 1), "?");
 }
 
 static void strategies_are_parsed(void **state)

@@ -298,6 +298,27 @@ static const struct {
 	  HEAD("verdict") ABOUT_VM ",\"verdict\":\"veto\",\"reason\":\"mmu-off\",\"sentence\":\"a "
 				   "vCPU runs with its MMU or data cache "
 				   "off\"}" },
+	{ { .type = KCOH_ENTRY_VERDICT,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .verdict = { .now = { .kind = KCOH_VERDICT_ALLOW,
+				  .reason = KCOH_RSN_OVERRIDE,
+				  .overrides = KCOH_RSN_RETRY,
+				  .until_ns = 9 },
+			 .first = true } },
+	  HEAD("verdict") ABOUT_VM
+	  ",\"verdict\":\"allow\",\"reason\":\"override\",\"sentence\":\"an "
+	  "operator lets it be migrated although kcoh says wait or veto, and "
+	  "answers for it\",\"overrides\":\"retry\",\"until_ns\":9}" },
+	{ { .type = KCOH_ENTRY_OVERRIDE,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .override = { .state = KCOH_OVERRIDE_GIVEN,
+			  .uid = 1000,
+			  .until_ns = 9,
+			  .why = (char[]){ "rack 7 burns" } } },
+	  HEAD("override") ABOUT_VM ",\"state\":\"given\",\"uid\":1000,\"until_ns\":9,"
+				    "\"why\":\"rack 7 burns\"}" },
 	{ { .type = KCOH_ENTRY_ACT,
 	    .vm = 3,
 	    .vcpu = NO_VCPU,

@@ -145,8 +145,10 @@ void kcoh_acts_span(struct vm *vm)
 	if (migrating == vm->acts.migrating)
 		return;
 	vm->acts.migrating = migrating;
-	if (migrating)
+	if (migrating) {
 		vm->defer_ns = 0; /* the wait of this one begins with it */
+		kcoh_override_span(vm);
+	}
 	vm->acts.cancel = CANCEL_IDLE;
 	vm->acts.tries = 0;
 	vm->acts.alert_reason = KCOH_RSN_NONE;

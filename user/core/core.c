@@ -7,7 +7,7 @@
  *   host.c     what the host can do            epoch.c   dirty epochs, and arming in them
  *   window.c   incoherent windows              sync.c    losses and re-reading
  *   verdict.c  facts -> verdict                acts.c    verdict -> acts
- *   give.c     what the module is told to do
+ *   give.c     what the module is told to do   override.c an operator knows better
  *   view.c     what callers may see            memory.c  where it is all kept
  *   image.c    all of it as bytes, and back
  *
@@ -84,7 +84,11 @@ static void apply_vm(struct kcoh_core *core, struct vm *vm, const union kcoh_ev 
 	case KCOH_EV_POLICY:
 		kcoh_vm_policy(vm, &ev->policy);
 		break;
+	case KCOH_EV_OVERRIDE:
+		kcoh_override_told(core, vm, &ev->override);
+		break;
 	case KCOH_EV_PHASE:
+		kcoh_override_phase(vm, ev->phase.phase);
 		kcoh_acts_phase(vm, ev->phase.phase);
 		break;
 	case KCOH_EV_ACT_DONE:

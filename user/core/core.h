@@ -37,8 +37,10 @@ enum kcoh_verdict_kind {
 struct kcoh_verdict {
 	enum kcoh_verdict_kind kind;
 	enum kcoh_reason reason;
+	enum kcoh_reason
+		overrides; /* reason OVERRIDE: that of the wait or veto which it stands for; else NONE */
 	uint64_t since_ns; /* when it became so */
-	uint64_t until_ns; /* WAIT: deadline, VETO: expiry; 0: until the state changes */
+	uint64_t until_ns; /* WAIT: deadline, VETO: expiry, OVERRIDE: its end; 0: until the state changes */
 };
 
 struct kcoh_act {
@@ -82,7 +84,7 @@ struct kcoh_core *kcoh_core_init(void *memory, size_t size, const struct kcoh_co
  * it is veto, warn, no way to cancel, 1000 ms); SCAN done=0, the iterator's records, SCAN done=1;
  * then records as they come, a POLICY for each VM that has its own, PHASE, and a TICK at least
  * every second. After a RESCAN act: SCAN done=0, the iterator's records, SCAN done=1, ACT_DONE
- * with hdr.vm = 0. After a CANCEL that is not dry, an ARM and a DISARM: ACT_DONE with the VM; for the last two
+ * with hdr.vm = 0. An OVERRIDE that was given before comes anew after the VM's POLICY. After a CANCEL that is not dry, an ARM and a DISARM: ACT_DONE with the VM; for the last two
  * only when the records that the kernel made before were given.
  */
 #define KCOH_CORE_MAX_ACTS 64
@@ -126,6 +128,13 @@ struct kcoh_vcpu_view {
 	uint64_t since_ns; /* of this state */
 };
 
+/* An operator's override that is in force. */
+struct kcoh_override_view {
+	uint64_t until_ns; /* 0: there is none */
+	uint32_t uid;
+	uint32_t number; /* of the record that gave it */
+};
+
 /* What is known of a VM. Valid until the next step. */
 struct kcoh_vm_view {
 	uint32_t id;
@@ -152,6 +161,7 @@ struct kcoh_vm_view {
 	uint8_t phase; /* enum kcoh_phase */
 	uint8_t strategy; /* enum kcoh_strategy */
 	uint8_t guard; /* enum kcoh_guard */
+	struct kcoh_override_view override;
 	struct kcoh_verdict verdict;
 };
 

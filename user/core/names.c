@@ -80,16 +80,17 @@ static const char *const phase_names[] = {
 };
 
 static const char *const ev_names[] = {
-	[KCOH_EV_VM_NEW] = "vm-new",   [KCOH_EV_VM_GONE] = "vm-gone",
-	[KCOH_EV_VCPU] = "vcpu",       [KCOH_EV_TOGGLE] = "toggle",
-	[KCOH_EV_SET_WAY] = "set-way", [KCOH_EV_RESET] = "reset",
-	[KCOH_EV_MEMSLOT] = "memslot", [KCOH_EV_EPOCH] = "epoch",
-	[KCOH_EV_SCAN] = "scan",       [KCOH_EV_HOST] = "host",
-	[KCOH_EV_POLICY] = "policy",   [KCOH_EV_PHASE] = "phase",
-	[KCOH_EV_TICK] = "tick",       [KCOH_EV_ACT_DONE] = "act-done",
-	[KCOH_EV_HARVEST] = "harvest", [KCOH_EV_HOLD] = "hold",
-	[KCOH_EV_UNMAP] = "unmap",     [KCOH_EV_PSCI] = "psci",
-	[KCOH_EV_SMMU] = "smmu",       [KCOH_EV_DEVICE] = "device",
+	[KCOH_EV_VM_NEW] = "vm-new",     [KCOH_EV_VM_GONE] = "vm-gone",
+	[KCOH_EV_VCPU] = "vcpu",         [KCOH_EV_TOGGLE] = "toggle",
+	[KCOH_EV_SET_WAY] = "set-way",   [KCOH_EV_RESET] = "reset",
+	[KCOH_EV_MEMSLOT] = "memslot",   [KCOH_EV_EPOCH] = "epoch",
+	[KCOH_EV_SCAN] = "scan",         [KCOH_EV_HOST] = "host",
+	[KCOH_EV_POLICY] = "policy",     [KCOH_EV_PHASE] = "phase",
+	[KCOH_EV_TICK] = "tick",         [KCOH_EV_ACT_DONE] = "act-done",
+	[KCOH_EV_HARVEST] = "harvest",   [KCOH_EV_HOLD] = "hold",
+	[KCOH_EV_UNMAP] = "unmap",       [KCOH_EV_PSCI] = "psci",
+	[KCOH_EV_SMMU] = "smmu",         [KCOH_EV_DEVICE] = "device",
+	[KCOH_EV_OVERRIDE] = "override",
 };
 /* clang-format on */
 

@@ -137,6 +137,14 @@ struct acts {
 	bool migrating;
 };
 
+/* An operator answers for what the verdict says (override.c). */
+struct override {
+	uint64_t until_ns; /* 0: none */
+	uint32_t uid;
+	uint32_t number;
+	bool used; /* it let the migration that is on, or was last, go on */
+};
+
 struct vm {
 	uint32_t id;
 	uint32_t body; /* index of this VM; of the next free one while it is free */
@@ -166,6 +174,7 @@ struct vm {
 	struct kcoh_verdict verdict;
 	struct acts acts;
 	struct give give;
+	struct override override;
 	uint64_t defer_ns; /* since when a migration waits, or would, for vCPUs to be cached; 0: none is awaited */
 	uint32_t held; /* vCPUs that the module holds */
 	char comm[KCOH_COMM_LEN];
@@ -258,6 +267,13 @@ struct kcoh_verdict kcoh_verdict_untracked(const struct kcoh_core *core);
 void kcoh_vm_judge(struct kcoh_core *core, struct vm *vm); /* without acts */
 void kcoh_vm_settle(struct kcoh_core *core, struct vm *vm);
 void kcoh_vms_settle(struct kcoh_core *core);
+
+/* override.c: an operator knows better */
+void kcoh_override_told(const struct kcoh_core *core, struct vm *vm,
+			const struct kcoh_ev_override *ev);
+void kcoh_override_span(struct vm *vm);
+void kcoh_override_phase(struct vm *vm, uint32_t phase);
+void kcoh_override_apply(const struct kcoh_core *core, struct vm *vm, struct kcoh_verdict *verdict);
 
 /* give.c: the strategy that the module is given */
 bool kcoh_cleans(const struct kcoh_core *core, const struct vm *vm);

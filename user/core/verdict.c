@@ -366,6 +366,7 @@ void kcoh_vm_judge(struct kcoh_core *core, struct vm *vm)
 	else if (!vm->defer_ns)
 		vm->defer_ns = core->now_ns ? core->now_ns : 1;
 	verdict = judge(core, vm);
+	kcoh_override_apply(core, vm, &verdict);
 	if (verdict.kind == vm->verdict.kind && verdict.reason == vm->verdict.reason)
 		verdict.since_ns = vm->verdict.since_ns;
 	vm->verdict = verdict;

@@ -62,7 +62,7 @@ static size_t on_bytes(char *bytes, size_t one, size_t len, void *ctx)
 	return len;
 }
 
-static const char *socket_path(const struct common_options *options)
+const char *client_socket(const struct common_options *options)
 {
 	return options->socket ? options->socket : KCOH_SOCKET;
 }
@@ -75,24 +75,31 @@ static CURL *request_new(const struct common_options *options, const char *metho
 	if (!curl)
 		return NULL;
 	snprintf(url, sizeof(url), "http://kcohd%s", path);
-	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path(options));
+	curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client_socket(options));
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	if (!strcmp(method, "POST"))
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
+	else if (strcmp(method, "GET"))
+		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	return curl;
+}
+
+static bool is_forbidden(CURL *curl, CURLcode code)
+{
+	long error = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+	return code == CURLE_COULDNT_CONNECT && (error == EACCES || error == EPERM);
 }
 
 /* Why libcurl got nothing, in one sentence. */
 static int complain_of(CURL *curl, CURLcode code, const char *socket)
 {
-	long error = 0;
-
 	if (code != CURLE_COULDNT_CONNECT)
 		return complain("kcohd at %s: %s", socket, curl_easy_strerror(code));
-	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
-	if (error == EACCES || error == EPERM)
+	if (is_forbidden(curl, code))
 		return complain("you may not ask kcohd at %s: be root, or in group kcoh", socket);
 	return complain(
 		"no kcohd answers at %s (is it running? start it with: systemctl start kcohd)",
@@ -148,22 +155,51 @@ json_t *client_try(const struct common_options *options, const char *path)
 	return json;
 }
 
-int client_ask(const struct common_options *options, const char *method, const char *path,
-	       json_t **ret_json)
+bool client_is_silent(const struct common_options *options)
+{
+	CURL *curl = request_new(options, "GET", "/healthz");
+	struct buffer body = { 0 };
+	CURLcode code;
+	bool silent;
+
+	if (!curl)
+		return false;
+	code = perform(curl, &body);
+	silent = code != CURLE_OK && !is_forbidden(curl, code);
+	free(body.bytes);
+	curl_easy_cleanup(curl);
+	return silent;
+}
+
+int client_send(const struct common_options *options, const char *method, const char *path,
+		const json_t *sent, json_t **ret_json)
 {
 	CURL *curl = request_new(options, method, path);
+	char *text = sent ? json_dumps(sent, JSON_COMPACT) : NULL;
 	struct buffer body = { 0 };
 	CURLcode code;
 	int status;
 
-	if (!curl)
+	if (!curl || (sent && !text)) {
+		free(text);
+		curl_easy_cleanup(curl);
 		return complain("libcurl cannot be set up");
+	}
+	if (text)
+		curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, text);
+	free(text);
 	code = perform(curl, &body);
 	status = code == CURLE_OK ? answer_take(curl, body.bytes, ret_json) :
-				    complain_of(curl, code, socket_path(options));
+				    complain_of(curl, code, client_socket(options));
 	free(body.bytes);
 	curl_easy_cleanup(curl);
 	return status;
+}
+
+int client_ask(const struct common_options *options, const char *method, const char *path,
+	       json_t **ret_json)
+{
+	return client_send(options, method, path, NULL, ret_json);
 }
 
 char *client_escape(const char *text)
@@ -284,7 +320,7 @@ static int stream_end(struct stream *stream, CURLcode code, const struct common_
 		return STATUS_OK;
 	if (code == CURLE_OK || code == CURLE_PARTIAL_FILE || code == CURLE_RECV_ERROR)
 		return complain("kcohd ended the stream of events (was it stopped?)");
-	return complain_of(stream->curl, code, socket_path(options));
+	return complain_of(stream->curl, code, client_socket(options));
 }
 
 int client_stream(const struct common_options *options, const char *path,

@@ -17,6 +17,16 @@
 int client_ask(const struct common_options *options, const char *method, const char *path,
 	       json_t **ret_json);
 
+/* The same with a body; NULL: none. `method` may be POST or DELETE. */
+int client_send(const struct common_options *options, const char *method, const char *path,
+		const json_t *body, json_t **ret_json);
+
+/* Does no kcohd answer at all? False for who may not ask it. */
+bool client_is_silent(const struct common_options *options);
+
+/* The path of kcohd's socket. */
+const char *client_socket(const struct common_options *options);
+
 /* The answer to a GET, a new reference; NULL, and nothing said, if there is none. */
 json_t *client_try(const struct common_options *options, const char *path);
 

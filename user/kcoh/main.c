@@ -20,6 +20,7 @@ static const struct command commands[] = {
 	{ "top", "show how often and why they leave their guests, live", cmd_top },
 	{ "trace", "show what happens to them, one line an event", cmd_trace },
 	{ "check", "ask whether one may be migrated now", cmd_check },
+	{ "override", "let one be migrated all the same, and answer for it", cmd_override },
 	{ "doctor", "say whether this host is ready, and what to do", cmd_doctor },
 	{ "history", "show what happened in the last months", cmd_history },
 	{ "report", "write what happened as a page with a time line, or for Perfetto", cmd_report },

@@ -176,6 +176,19 @@ static void dirty_print(char *cell, const json_t *bytes)
 		snprintf(cell, CELL_BYTES, "-");
 }
 
+/* "override of mmu-off"; "cleaning, override": one is in force that has nothing to do now. */
+static void reason_print(char *cell, const json_t *vm, const json_t *verdict)
+{
+	const char *reason = text_of(verdict, "reason");
+	const char *overrides = json_string_value(json_object_get(verdict, "overrides"));
+	bool stands_by = json_is_object(json_object_get(vm, "override"));
+
+	if (overrides)
+		snprintf(cell, CELL_BYTES, "%s of %s", reason, overrides);
+	else
+		snprintf(cell, CELL_BYTES, "%s%s", reason, stands_by ? ", override" : "");
+}
+
 static void row_fill(struct row *row, const json_t *vm)
 {
 	const json_t *verdict = json_object_get(vm, "verdict");
@@ -189,7 +202,7 @@ static void row_fill(struct row *row, const json_t *vm)
 	epoch_print(row->cells[EPOCH], json_object_get(vm, "epoch"));
 	windows_print(row->cells[WINDOW], json_object_get(vm, "windows"));
 	snprintf(row->cells[VERDICT], CELL_BYTES, "%s", text_of(verdict, "verdict"));
-	snprintf(row->cells[REASON], CELL_BYTES, "%s", text_of(verdict, "reason"));
+	reason_print(row->cells[REASON], vm, verdict);
 	dirty_print(row->cells[DIRTY],
 		    json_object_get(json_object_get(vm, "harvests"), "dirty_bytes_per_s"));
 	count_print(row->cells[EXITS], json_object_get(json_object_get(vm, "exits"), "total"));

@@ -76,6 +76,7 @@ static const struct style {
 	{ "window", "guard", { "class" }, "state" },
 	{ "verdict", "guard", { "reason" }, "verdict" },
 	{ "act", "guard", { "act", "reason" }, "outcome" },
+	{ "override", "guard", { "uid", "why" }, "state" },
 	{ "audit", "guard", { "what", "allowed", "by", "uid", "pid", "comm", "left_out" }, NULL },
 	{ "exit", "exit", { "pc", "esr", "ipa", "x0" }, "class" },
 	{ "lost", "host", { "of" }, "count" },

@@ -235,6 +235,7 @@ void acts_forget(void *ctx, const struct kcoh_ident *ident)
 	struct cancel_job *job = job_find(ctx, ident->id);
 
 	arms_forget(ctx, ident->id);
+	overrides_forget(ctx, ident->id);
 	if (job)
 		job_free(job);
 }

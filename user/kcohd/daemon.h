@@ -17,6 +17,7 @@
 #include "kcoh/ioctl.h"
 #include "kcohd/options.h"
 #include "kcohd/say.h"
+#include "override/book.h"
 #include "relay/relay.h"
 #include "serve/listen.h"
 #include "serve/serve.h"
@@ -66,6 +67,8 @@ struct daemon {
 	struct kcoh_log *exits_log; /* single exits, while a stream wants them */
 	struct kcoh_relay *relay;
 	struct recorder *recorder; /* NULL: nothing is recorded */
+	struct kcoh_book *overrides;
+	uint64_t glass_until_ns; /* the break-glass, which was told, is over then; 0: it is not broken */
 	struct kcoh_feed *feed;
 	int feed_error; /* what it said last */
 	struct module module;
@@ -147,6 +150,20 @@ void scan(struct daemon *daemon);
 
 /* state.c: the core's bounds. */
 extern const struct kcoh_core_config core_config;
+
+/* overrides.c: operators let VMs through. */
+int overrides_up(struct daemon *daemon);
+void overrides_down(struct daemon *daemon);
+bool override_of(void *daemon, const struct kcoh_ident *ident, struct kcoh_ev_override *ret_ev);
+void overrides_scanned(struct daemon *daemon); /* all VMs that were there at the start are known */
+void overrides_look(struct daemon *daemon); /* ten times a second: what has ended? */
+void overrides_forget(struct daemon *daemon, uint32_t vm);
+/* For `ns` from now on, or no more. 0, or a negative errno and one sentence. */
+int override_give(struct daemon *daemon, const struct kcoh_ident *ident, uint32_t uid, uint64_t ns,
+		  const char *why, char *err, size_t err_len);
+int override_end(struct daemon *daemon, const struct kcoh_ident *ident, uint32_t uid, char *err,
+		 size_t err_len);
+json_t *override_json(const struct daemon *daemon, uint32_t vm); /* NULL: none is in force */
 
 /* recorder.c */
 int recorder_up(struct daemon *daemon);

@@ -224,6 +224,23 @@ static void audit(void *ctx, const struct kcoh_entry *entry)
 	say_audit(entry);
 }
 
+static int give(void *ctx, const struct kcoh_ident *ident, uint32_t uid, uint64_t ns,
+		const char *why, char *err, size_t err_len)
+{
+	return override_give(ctx, ident, uid, ns, why, err, err_len);
+}
+
+static int take_back(void *ctx, const struct kcoh_ident *ident, uint32_t uid, char *err,
+		     size_t err_len)
+{
+	return override_end(ctx, ident, uid, err, err_len);
+}
+
+static json_t * override(void *ctx, uint32_t vm)
+{
+	return override_json(ctx, vm);
+}
+
 int serve_up(struct daemon *daemon)
 {
 	struct kcoh_serve_config config = {
@@ -242,6 +259,9 @@ int serve_up(struct daemon *daemon)
 		.policy = policy,
 		.metrics = metrics,
 		.history = kcoh_config_history(daemon->config),
+		.override_give = give,
+		.override_end = take_back,
+		.override = override,
 		.module_release = release,
 		.record = record,
 		.audit = audit,

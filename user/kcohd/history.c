@@ -30,6 +30,7 @@ static bool is_kept(const struct kcoh_entry *entry)
 	case KCOH_ENTRY_EPOCH:
 	case KCOH_ENTRY_VERDICT:
 	case KCOH_ENTRY_ACT:
+	case KCOH_ENTRY_OVERRIDE:
 	case KCOH_ENTRY_LOST:
 	case KCOH_ENTRY_AUDIT:
 		return true;

@@ -3,7 +3,7 @@
  * loop.c - what happens when.
  *
  *   10 ms   take what BPF left in the ring buffer; scan again if the core asked for it
- *   100 ms  a TICK: the core judges its deadlines; a recording that is due is written
+ *   100 ms  a TICK: the core judges its deadlines; a recording that is due is written; which overrides have ended?
  *   SIGHUP  the configuration is read again
  *   1 s     has the module come or gone? How often do VMs leave the guest? Does nobody ask for times any more?
  *
@@ -117,6 +117,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 	consume(daemon);
 	kcoh_relay_tick(daemon->relay, now_ns());
 	recorder_look(daemon);
+	overrides_look(daemon);
 	return again(source, TICK_US);
 }
 
@@ -198,6 +199,7 @@ int watch_up(struct daemon *daemon)
 	}
 	wants_look(daemon);
 	scan(daemon);
+	overrides_scanned(daemon);
 	say(LOG_INFO, "watching %zu virtual machines", kcoh_roster_count(daemon->roster));
 	return 0;
 }

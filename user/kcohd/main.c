@@ -16,6 +16,7 @@ static const struct rung {
 	{ listen_up, listen_down }, /* the only kcohd on this socket */
 	{ loop_up, loop_down }, /* one thread waits for everything */
 	{ state_up, state_down }, /* core, names, events */
+	{ overrides_up, overrides_down }, /* whom operators let through */
 	{ history_up, history_down }, /* what is kept of the events */
 	{ feed_up, feed_down }, /* BPF */
 	{ module_up, module_down }, /* kcoh.ko, if it is there */

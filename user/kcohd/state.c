@@ -109,6 +109,7 @@ static int relay_make(struct daemon *daemon)
 		.log = daemon->log,
 		.identify = identify,
 		.policy = policy_of,
+		.override = override_of,
 		.act = act_start,
 		.took = took,
 		.gone = acts_forget,

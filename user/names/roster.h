@@ -43,7 +43,7 @@ struct kcoh_vm_shown {
 	uint64_t windows_closed[KCOH_WINDOW_CLASSES]; /* that are in the histograms */
 	uint64_t window_ns[KCOH_WINDOW_CLASSES]; /* how long these were open */
 	enum kcoh_verdict_kind verdict;
-	enum kcoh_reason reason;
+	enum kcoh_reason reason, overrides;
 };
 
 /* How often it leaves the guest, by two samples of its counters. */

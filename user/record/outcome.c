@@ -27,11 +27,15 @@ uint32_t kcoh_outcome(const struct kcoh_core *core, const struct kcoh_ev_hdr *ev
 		crc = add(crc, numbers, sizeof(numbers) / sizeof(numbers[0]));
 	}
 	if (ev->vm != KCOH_VM_NONE && kcoh_core_vm(core, ev->vm, &view) == 0) {
+		const uint64_t overrides = view.verdict.overrides;
+
 		const uint64_t numbers[] = { view.verdict.kind,     view.verdict.reason,
 					     view.verdict.since_ns, view.verdict.until_ns,
 					     view.windows_open,     view.in_epoch };
 
 		crc = add(crc, numbers, sizeof(numbers) / sizeof(numbers[0]));
+		if (overrides) /* not in recordings from before there were any */
+			crc = add(crc, &overrides, 1);
 	}
 	return crc;
 }

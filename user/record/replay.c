@@ -126,20 +126,33 @@ static void windows_tell(struct replay *replay, struct told *told, const struct 
 	memcpy(told->window_since_ns, view->window_since_ns, sizeof(told->window_since_ns));
 }
 
+static bool is_same(const struct kcoh_verdict *a, const struct kcoh_verdict *b)
+{
+	return a->kind == b->kind && a->reason == b->reason && a->overrides == b->overrides;
+}
+
+static const char *verdict_text(const struct kcoh_verdict *verdict, char *text, size_t len)
+{
+	snprintf(text, len, "%s/%s%s%s", kcoh_verdict_name(verdict->kind),
+		 kcoh_reason_name(verdict->reason), verdict->overrides ? " of " : "",
+		 verdict->overrides ? kcoh_reason_name(verdict->overrides) : "");
+	return text;
+}
+
 static void verdict_tell(struct replay *replay, struct told *told, const struct kcoh_vm_view *view)
 {
 	const struct kcoh_verdict *was = &told->verdict, *now = &view->verdict;
+	char text[128], before[128];
 
-	if (told->shown && was->kind == now->kind && was->reason == now->reason)
+	if (told->shown && is_same(was, now))
 		return;
 	replay->result.verdicts++;
+	verdict_text(now, text, sizeof(text));
 	if (told->shown)
-		line(replay, told->name, "%s/%s (%s/%s before)", kcoh_verdict_name(now->kind),
-		     kcoh_reason_name(now->reason), kcoh_verdict_name(was->kind),
-		     kcoh_reason_name(was->reason));
+		line(replay, told->name, "%s (%s before)", text,
+		     verdict_text(was, before, sizeof(before)));
 	else
-		line(replay, told->name, "%s/%s", kcoh_verdict_name(now->kind),
-		     kcoh_reason_name(now->reason));
+		line(replay, told->name, "%s", text);
 	told->verdict = *now;
 	told->shown = true;
 }
@@ -186,6 +199,21 @@ static void act_tell(struct replay *replay, const struct kcoh_act *act)
 		     kcoh_act_name(act->type), kcoh_reason_name(act->reason));
 }
 
+static void override_tell(struct replay *replay, const struct kcoh_ev_override *ev)
+{
+	const struct told *told = told_find(replay, ev->hdr.vm);
+	uint64_t ns = ev->until_ns > ev->hdr.ts_ns ? ev->until_ns - ev->hdr.ts_ns : 0;
+
+	if (!told)
+		return;
+	if (ns)
+		line(replay, told->name,
+		     "override by uid %" PRIu32 " for %" PRIu64 ".%06" PRIu64 " s", ev->uid,
+		     ns / 1000000000, ns % 1000000000 / 1000);
+	else
+		line(replay, told->name, "override taken back by uid %" PRIu32, ev->uid);
+}
+
 /* --- what is fed ------------------------------------------------------------------------------------------ */
 
 static int step(struct replay *replay, const union kcoh_ev *ev, const uint32_t *outcome)
@@ -201,6 +229,8 @@ static int step(struct replay *replay, const union kcoh_ev *ev, const uint32_t *
 		result->differs_first = result->events;
 	if (n < 0)
 		return 0; /* as then: the core takes no notice of it */
+	if (ev->hdr.type == KCOH_EV_OVERRIDE)
+		override_tell(replay, &ev->override);
 	ret = changes_tell(replay, &ev->hdr);
 	for (int i = 0; i < n; i++)
 		act_tell(replay, &acts[i]);
@@ -272,7 +302,7 @@ static int image_tell(const struct kcoh_vm_view *view, void *ctx)
 {
 	struct replay *replay = ctx;
 	struct told *told = told_get(replay, view->id);
-	char name[64];
+	char name[64], text[128];
 
 	if (!told)
 		return -ENOMEM;
@@ -285,8 +315,7 @@ static int image_tell(const struct kcoh_vm_view *view, void *ctx)
 	told->windows = view->windows_open;
 	told->verdict = view->verdict;
 	memcpy(told->window_since_ns, view->window_since_ns, sizeof(told->window_since_ns));
-	line(replay, told->name, "is there: %s/%s", kcoh_verdict_name(view->verdict.kind),
-	     kcoh_reason_name(view->verdict.reason));
+	line(replay, told->name, "is there: %s", verdict_text(&view->verdict, text, sizeof(text)));
 	return 0;
 }
 

@@ -79,10 +79,11 @@ static void lost_log(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
 	kcoh_log_add(relay->config.log, &entry);
 }
 
-/* Ticks and ends of acts are no news: the acts' carriers write about these in words. */
+/* Ticks, ends of acts and overrides are no news: who carries acts out, and who keeps overrides, writes about these in words. */
 static bool is_news(const union kcoh_ev *ev)
 {
 	return ev->hdr.type != KCOH_EV_TICK && ev->hdr.type != KCOH_EV_ACT_DONE &&
+	       ev->hdr.type != KCOH_EV_OVERRIDE &&
 	       ev->hdr.type != KCOH_EV_HARVEST && /* harvests_show() */
 	       strcmp(kcoh_ev_name(ev->hdr.type), "?");
 }
@@ -234,7 +235,7 @@ static void verdict_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr
 	struct kcoh_vm_shown *shown = &vm->shown;
 
 	if (shown->known && shown->verdict == view->verdict.kind &&
-	    shown->reason == view->verdict.reason)
+	    shown->reason == view->verdict.reason && shown->overrides == view->verdict.overrides)
 		return;
 	entry.verdict = (struct kcoh_entry_verdict){ .now = view->verdict,
 						     .first = !shown->known,
@@ -243,6 +244,7 @@ static void verdict_show(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr
 	shown->known = true;
 	shown->verdict = view->verdict.kind;
 	shown->reason = view->verdict.reason;
+	shown->overrides = view->verdict.overrides;
 	kcoh_log_add(relay->config.log, &entry);
 }
 
@@ -358,6 +360,21 @@ static void policy_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
 	policy_tell(relay, vm, &policy, hdr->ts_ns);
 }
 
+/* Given to a core before this one. */
+static void override_push(struct kcoh_relay *relay, const struct kcoh_ev_hdr *hdr)
+{
+	struct kcoh_roster_vm *vm = kcoh_roster_find(relay->config.roster, hdr->vm);
+	union kcoh_ev ev = { .override = { .hdr = { .ts_ns = hdr->ts_ns,
+						    .vm = hdr->vm,
+						    .vcpu = KCOH_VCPU_NONE,
+						    .type = KCOH_EV_OVERRIDE,
+						    .size = sizeof(ev.override) } } };
+
+	if (vm && relay->config.override &&
+	    relay->config.override(relay->config.ctx, vm->ident, &ev.override))
+		step(relay, &ev);
+}
+
 size_t kcoh_relay_policies(struct kcoh_relay *relay, uint64_t ts_ns)
 {
 	struct kcoh_roster_vm *vm;
@@ -382,6 +399,7 @@ static void accepted(struct kcoh_relay *relay, const union kcoh_ev *ev)
 		vm_learn(relay, ev);
 		record_log(relay, ev);
 		policy_push(relay, &ev->hdr);
+		override_push(relay, &ev->hdr);
 		break;
 	case KCOH_EV_VM_GONE:
 		vm_end(relay, &ev->hdr);

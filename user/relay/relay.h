@@ -22,6 +22,9 @@ struct kcoh_relay_config {
 	struct kcoh_ident *(*identify)(void *ctx, const struct kcoh_ev_vm_new *ev);
 	/* Its policy: fills all but the header. */
 	void (*policy)(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_policy *ret_ev);
+	/* An operator's override of a VM that was just met: fills all but the header. False: there is none. May be NULL. */
+	bool (*override)(void *ctx, const struct kcoh_ident *ident,
+			 struct kcoh_ev_override *ret_ev);
 	/* An act of the core's. It may not push records before it returns. */
 	void (*act)(void *ctx, const struct kcoh_act *act);
 	/* The core took a record, with these acts. Not told of what it refused. May be NULL. */

@@ -82,6 +82,8 @@ static const struct act_route {
 	enum MHD_Result (*answer)(struct request *request, struct kcoh_roster_vm *vm);
 } routes[] = {
 	{ "POST", "/v1/module/release", NULL, "POST", "module-release", post_release },
+	{ "POST", "/v1/vms/", "/override", "POST, DELETE", "override", override_post },
+	{ "DELETE", "/v1/vms/", "/override", "POST, DELETE", "override-end", override_delete },
 	{ "POST", "/v1/recordings", NULL, "POST", "recording", post_recording },
 };
 

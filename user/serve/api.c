@@ -129,6 +129,8 @@ static json_t *vm_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm
 		.each_vcpu = each_vcpu,
 	};
 
+	if (config->override)
+		facts.override = config->override(config->ctx, ident->id);
 	if (config->devices)
 		facts.devices = config->devices(config->ctx, ident->id);
 	return kcoh_vm_json(&facts);
@@ -271,11 +273,14 @@ static json_t *all_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *v
 	return vm_json(serve, vm, true);
 }
 
-static json_t *verdict_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
+json_t *vm_verdict_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
 {
+	const struct kcoh_serve_config *config = &serve->config;
 	struct kcoh_vm_view view = view_of(serve, vm->ident);
 
-	return kcoh_verdict_json(vm->ident, &view);
+	return kcoh_verdict_json(vm->ident, &view,
+				 config->override ? config->override(config->ctx, vm->ident->id) :
+						    NULL);
 }
 
 static json_t *policy_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
@@ -296,7 +301,7 @@ static enum MHD_Result get_vm(struct kcoh_serve *serve, struct MHD_Connection *c
 	if (!selector)
 		return MHD_NO;
 	if (suffix_cut(selector, "/verdict"))
-		json = verdict_json;
+		json = vm_verdict_json;
 	else if (suffix_cut(selector, "/policy"))
 		json = policy_json;
 	if (vm_select(serve, connection, selector, &vm, &answered) == MHD_HTTP_OK)

@@ -6,14 +6,12 @@
  * beside the pid, and finds a process that came later by its start time. Of a TCP connection nobody knows anything.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "names/process.h"
 #include "names/text.h"
 #include "serve/asker.h"
-
-#define FIELDS_BEFORE_START_TIME 19 /* after the program's name, which may hold anything */
 
 static bool line_read(uint32_t pid, const char *file, char *text, size_t room)
 {
@@ -29,18 +27,6 @@ static bool line_read(uint32_t pid, const char *file, char *text, size_t room)
 	fclose(in);
 	text[len] = '\0';
 	return len > 0;
-}
-
-static uint64_t start_time_read(uint32_t pid)
-{
-	char text[1024], *at;
-
-	if (!line_read(pid, "stat", text, sizeof(text)))
-		return 0;
-	at = strrchr(text, ')');
-	for (int i = 0; at && i <= FIELDS_BEFORE_START_TIME; i++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoull(at + 1, NULL, 10) : 0;
 }
 
 static void comm_read(uint32_t pid, char comm[KCOH_COMM_LEN])
@@ -66,6 +52,6 @@ void kcoh_asker_read(int fd, struct kcoh_asker *ret_asker)
 	ret_asker->pid = (uint32_t)who.pid;
 	if (!who.pid)
 		return;
-	ret_asker->start_time = start_time_read(ret_asker->pid);
+	ret_asker->start_time = kcoh_process_start_time(ret_asker->pid);
 	comm_read(ret_asker->pid, ret_asker->comm);
 }

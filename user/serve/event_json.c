@@ -297,6 +297,8 @@ static void verdict_fields(json_t *o, const struct kcoh_entry *entry)
 		set_text(o, "was", kcoh_verdict_name(verdict->was));
 		set_text(o, "was_reason", kcoh_reason_name(verdict->was_reason));
 	}
+	if (verdict->now.overrides)
+		set_text(o, "overrides", kcoh_reason_name(verdict->now.overrides));
 	if (verdict->now.until_ns)
 		set_number(o, "until_ns", verdict->now.until_ns);
 }
@@ -312,6 +314,18 @@ static void act_fields(json_t *o, const struct kcoh_entry *entry)
 	set(o, "result", json_integer(act->result));
 	if (act->sentence)
 		set_text(o, "sentence", act->sentence);
+}
+
+static void override_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	static const char *const states[] = { "given",   "again",     "taken-back",
+					      "expired", "completed", "break-glass" };
+	const struct kcoh_entry_override *override = &entry->override;
+
+	set_text(o, "state", (unsigned int) override->state < 6 ? states[override->state] : "?");
+	set_number(o, "uid", override->uid);
+	set_number(o, "until_ns", override->until_ns);
+	set_text(o, "why", override->why ? override->why : "?");
 }
 
 static void exit_fields(json_t *o, const struct kcoh_entry *entry)
@@ -379,6 +393,7 @@ static const struct event_type {
 	{ KCOH_ENTRY_HARVEST, "harvest", harvest_fields },
 	{ KCOH_ENTRY_VERDICT, "verdict", verdict_fields },
 	{ KCOH_ENTRY_ACT, "act", act_fields },
+	{ KCOH_ENTRY_OVERRIDE, "override", override_fields },
 	{ KCOH_ENTRY_AUDIT, "audit", audit_fields },
 	{ KCOH_ENTRY_LOST, "lost", lost_fields },
 };

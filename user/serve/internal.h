@@ -62,6 +62,9 @@ unsigned int vm_select(struct kcoh_serve *serve, struct MHD_Connection *connecti
 enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int status,
 			    const char *type, char *text, const char *allow);
 
+/* api.c: what /v1/vms/SEL/verdict answers. */
+json_t *vm_verdict_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm);
+
 /* history.c: GET /v1/history. */
 enum MHD_Result history_answer(struct kcoh_serve *serve, struct MHD_Connection *connection);
 

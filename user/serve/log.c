@@ -43,6 +43,8 @@ static void entry_release(struct kcoh_entry *entry)
 	kcoh_ident_unref(entry->ident);
 	if (entry->type == KCOH_ENTRY_ACT)
 		free(entry->act.sentence);
+	else if (entry->type == KCOH_ENTRY_OVERRIDE)
+		free(entry->override.why);
 }
 
 void kcoh_log_free(struct kcoh_log *log)

@@ -24,6 +24,7 @@ enum kcoh_entry_type {
 	KCOH_ENTRY_ACT,
 	KCOH_ENTRY_LOST,
 	KCOH_ENTRY_HARVEST, /* one or more that followed each other closely */
+	KCOH_ENTRY_OVERRIDE, /* an operator's, of a VM; or the break-glass, of the host */
 	KCOH_ENTRY_AUDIT = 0x11f, /* somebody acts by the API, or was refused */
 };
 
@@ -71,6 +72,22 @@ struct kcoh_entry_audit {
 	uint64_t left_out; /* refusals before this one that were not told */
 };
 
+enum kcoh_override_state {
+	KCOH_OVERRIDE_GIVEN = 0,
+	KCOH_OVERRIDE_AGAIN = 1, /* given to a kcohd before this one */
+	KCOH_OVERRIDE_TAKEN_BACK = 2,
+	KCOH_OVERRIDE_EXPIRED = 3,
+	KCOH_OVERRIDE_COMPLETED = 4, /* the migration that it let through */
+	KCOH_OVERRIDE_BREAK_GLASS = 5, /* while no kcohd answered; of the host */
+};
+
+struct kcoh_entry_override {
+	enum kcoh_override_state state;
+	uint32_t uid;
+	uint64_t until_ns;
+	char *why; /* owned by the log once added */
+};
+
 struct kcoh_entry_lost {
 	uint64_t count;
 	bool exits; /* records of single exits, and no others */
@@ -90,6 +107,7 @@ struct kcoh_entry {
 		struct kcoh_entry_epoch epoch;
 		struct kcoh_entry_verdict verdict;
 		struct kcoh_entry_act act;
+		struct kcoh_entry_override override;
 		struct kcoh_entry_lost lost;
 		struct kcoh_entry_audit audit;
 		struct kcoh_harvest_sum harvest;

@@ -49,6 +49,10 @@ bool right_have(struct request *request, const char *what, struct kcoh_ident *id
 /* Resumes all that wait for polkit: the server ends. */
 void rights_end(struct kcoh_serve *serve);
 
+/* override.c: POST and DELETE /v1/vms/SEL/override. */
+enum MHD_Result override_post(struct request *request, struct kcoh_roster_vm *vm);
+enum MHD_Result override_delete(struct request *request, struct kcoh_roster_vm *vm);
+
 /* acting.c: the requests that act, and those that come with a body. False: there is no such path; *ret_allow: its methods. */
 bool acting_answer(struct request *request, const char *path, const char *method,
 		   const char **ret_allow, enum MHD_Result *ret_answered);

@@ -48,6 +48,13 @@ struct kcoh_serve_config {
 	json_t *(*policy)(void *ctx, const struct kcoh_ident *ident);
 	/* What the wiring knows for /metrics; ret_host is zeroed. May be NULL. */
 	void (*metrics)(void *ctx, struct kcoh_metrics_host *ret_host);
+	/* An operator's override of that VM for so long, or its end. 0, or a negative errno and one sentence. May be NULL. */
+	int (*override_give)(void *ctx, const struct kcoh_ident *ident, uint32_t uid, uint64_t ns,
+			     const char *why, char *err, size_t err_len);
+	int (*override_end)(void *ctx, const struct kcoh_ident *ident, uint32_t uid, char *err,
+			    size_t err_len);
+	/* A new object: uid, why, given_ns, until_ns; NULL: none is in force. May be NULL. */
+	json_t *(*override)(void *ctx, uint32_t vm);
 	/* Lets go of the module. 0 and for how long, or a negative errno and one sentence. May be NULL. */
 	int (*module_release)(void *ctx, uint64_t *ret_ns, char *err, size_t err_len);
 	/* Writes a recording. 0 and its path, or a negative errno and one sentence. May be NULL. */

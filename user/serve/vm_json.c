@@ -154,6 +154,9 @@ static void add_verdict(json_t *o, const struct kcoh_verdict *verdict)
 	json_object_set_new(o, "verdict", json_string(kcoh_verdict_name(verdict->kind)));
 	json_object_set_new(o, "reason", json_string(kcoh_reason_name(verdict->reason)));
 	json_object_set_new(o, "sentence", json_string(kcoh_reason_sentence(verdict->reason)));
+	json_object_set_new(o, "overrides",
+			    verdict->overrides ? json_string(kcoh_reason_name(verdict->overrides)) :
+						 json_null());
 	json_object_set_new(o, "since_ns", number(verdict->since_ns));
 	json_object_set_new(o, "until_ns",
 			    verdict->until_ns ? number(verdict->until_ns) : json_null());
@@ -166,14 +169,18 @@ static json_t *ident_json(const struct kcoh_ident *ident)
 			 number(ident->pid), "comm", ident->comm);
 }
 
-json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_view *view)
+json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_view *view,
+			  json_t *override)
 {
 	json_t *o = ident_json(ident);
 
-	if (!o)
+	if (!o) {
+		json_decref(override);
 		return NULL;
+	}
 	add_verdict(o, &view->verdict);
 	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));
+	json_object_set_new(o, "override", override ? override : json_null());
 	return o;
 }
 
@@ -194,6 +201,7 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 		json_decref(o);
 		json_decref(verdict);
 		json_decref(facts->devices);
+		json_decref(facts->override);
 		return NULL;
 	}
 	add_verdict(verdict, &view->verdict);
@@ -212,6 +220,7 @@ json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts)
 	json_object_set_new(o, "strategy", json_string(kcoh_strategy_name(view->strategy)));
 	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));
 	json_object_set_new(o, "verdict", verdict);
+	json_object_set_new(o, "override", facts->override ? facts->override : json_null());
 	json_object_set_new(o, "harvests", harvests_json(facts->harvests, facts->page_size));
 	json_object_set_new(o, "exits", exits_json(facts, KCOH_VCPU_NONE));
 	json_object_set_new(json_object_get(o, "exits"), "per_s", per_s_json(facts));

@@ -18,6 +18,7 @@ struct kcoh_vm_facts {
 	const struct kcoh_exit_rate *exit_rate;
 	const struct kcoh_harvests *harvests;
 	json_t *devices; /* an array, taken over; NULL: not known */
+	json_t *override; /* an object, taken over; NULL: none is in force */
 	/* As kcoh_serve_config.exits; NULL: not counted */
 	int (*exits)(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts);
 	void *exits_ctx;
@@ -25,8 +26,9 @@ struct kcoh_vm_facts {
 	uint32_t page_size; /* bytes */
 };
 
-/* New references, or NULL without memory. */
+/* New references, or NULL without memory. `override` as above. */
 json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts);
-json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_view *view);
+json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_view *view,
+			  json_t *override);
 
 #endif
