@@ -18,15 +18,19 @@
  * Each program is here twice. Where the kernel has bpf_rdonly_cast() (6.2 and later; the verifier makes a
  * move of it), a struct kvm_vcpu is read by plain loads; where not, by a helper.
  *
- * Time, while wanted (kcoh_wanted): kvm_exit and kvm_entry read the clock; how long the vCPU was outside
- * goes to the row of why it left, how long inside to a row of its own, in buckets of powers of two.
+ * Time, while wanted (kcoh_exits.wanted): kvm_exit and kvm_entry read the clock; how long the vCPU was outside
+ * goes to the row of why it left, how long inside to a row of its own, in buckets of powers of two. The
+ * loader wipes what was noted in earlier days before it asks for times again.
  * Example: left for a WFI, entered again after 5,000,000 ns: time[WFX][22]++.
+ *
+ * What resets want to know of exits (reset.bpf.h) is noted in passing.
  *
  * Records, while wanted, go to a ring buffer of their own, so that a flood of them cannot push out what
  * the core decides by; what does not fit is counted, and the next record says so.
  *
  * Cost: docs/bench.md. Limit: exits of a vCPU without a slot are counted by class only.
  */
+#include "reset.bpf.h"
 #include "state.bpf.h"
 
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
@@ -289,11 +293,10 @@ static __always_inline void time_add(struct kcoh_exits *exits, __u64 row, __u64 
 static __always_inline void time_inside(struct kcoh_exits *exits, __u64 kind)
 {
 	__u64 now = bpf_ktime_get_ns(), since = exits->entered_ns;
-	struct kcoh_shared *s = shared();
 
 	exits->left_ns = now;
 	exits->row = time_rows[kind];
-	if (s && since >= s->times_since)
+	if (since)
 		time_add(exits, KCOH_TIME_INSIDE, now - since);
 }
 
@@ -302,20 +305,19 @@ SEC("raw_tp/kvm_entry")
 int kvm_entry_rt(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct here *h = here_get();
-	struct kcoh_shared *s = shared();
 	struct kcoh_exits *exits;
 	__u64 now, since, row;
 
 	if (!h)
 		return 0;
 	exits = bpf_map_lookup_elem(&kcoh_exits, &h->slot);
-	if (!exits || !s)
+	if (!exits)
 		return 0;
 	now = bpf_ktime_get_ns();
 	since = exits->left_ns;
 	row = exits->row;
 	exits->entered_ns = now;
-	if (since >= s->times_since)
+	if (since)
 		time_add(exits, row, now - since);
 	return 0;
 }
@@ -389,12 +391,16 @@ static __always_inline void account_kernel(struct kcoh_exits *exits, struct kvm_
 	exits->aborted = 0;
 }
 
-static __always_inline void count_call(struct kcoh_exits *exits, struct kvm_vcpu *vcpu, __u32 cast)
+static __always_inline void count_call(struct kcoh_exits *exits, const struct here *h, __u64 kind,
+				       __u32 cast)
 {
-	__u64 group = call_group(vcpu_read(vcpu, cast, arch.ctxt.regs.regs[0]));
+	struct kvm_vcpu *vcpu = h->vcpu;
+	__u64 x0 = vcpu_read(vcpu, cast, arch.ctxt.regs.regs[0]), group = call_group(x0);
 
 	if (group < KCOH_CALL_GROUPS)
 		exits->call[group]++;
+	if (group == KCOH_CALL_PSCI && kind == ESR_EC_HVC64)
+		reset_see_psci(h->key.vm, h->key.idx, x0);
 }
 
 static __always_inline void count_sysreg(struct kcoh_exits *exits, struct kvm_vcpu *vcpu,
@@ -406,13 +412,16 @@ static __always_inline void count_sysreg(struct kcoh_exits *exits, struct kvm_vc
 		exits->sysreg[group]++;
 }
 
-static __always_inline void count_abort(struct kcoh_exits *exits, struct kvm_vcpu *vcpu, __u32 cast)
+static __always_inline void count_abort(struct kcoh_exits *exits, const struct here *h, __u32 cast)
 {
+	struct kvm_vcpu *vcpu = h->vcpu;
+
 	exits->aborted = 1;
 	if (vcpu_read(vcpu, cast, arch.fault.esr_el2) & ESR_WNR) {
 		exits->aborted = 2;
 		exits->abort[KCOH_ABORT_WRITE]++;
 	}
+	reset_see_abort(h->key.vm);
 }
 
 /* kvm_exit(int ret, unsigned int esr_ec, unsigned long pc), with preemption off */
@@ -438,11 +447,13 @@ static __always_inline int on_exit(struct bpf_raw_tracepoint_args *ctx, __u32 ca
 			record(h, ctx->args[2], kind);
 	}
 	if (kind == ESR_EC_HVC64 || kind == ESR_EC_SMC64)
-		count_call(exits, h->vcpu, cast);
+		count_call(exits, h, kind, cast);
 	else if (kind == ESR_EC_DABT_LOW)
-		count_abort(exits, h->vcpu, cast);
+		count_abort(exits, h, cast);
 	else if (kind == ESR_EC_SYS64)
 		count_sysreg(exits, h->vcpu, cast);
+	else if (kind == ESR_EC_IABT_LOW)
+		reset_see_abort(h->key.vm);
 	return 0;
 }
 

@@ -122,8 +122,7 @@ struct kcoh_shared {
 	__u32 module; /* 0: not attached; else the attachment's number, and toggles are its */
 	__u64 exits_lost; /* records of single exits, which have a ring of their own */
 	__u64 exits_gap; /* of them, since the last that went through */
-	__u64 times_since; /* CLOCK_MONOTONIC ns: what was noted before is of another time */
-	__u32 exits_wanted; /* KCOH_WANT_*, for slots to come; these three are set by the loader */
+	__u32 exits_wanted; /* KCOH_WANT_*, for slots to come; these two are set by the loader */
 	__u32 records_vm; /* with KCOH_WANT_RECORDS: of this VM only; 0: of all */
 };
 
@@ -186,6 +185,6 @@ struct kcoh_smmu_sums {
 };
 
 _Static_assert(sizeof(struct kcoh_exits) == 3336, "kcoh_exits");
-_Static_assert(sizeof(struct kcoh_shared) == 96, "kcoh_shared");
+_Static_assert(sizeof(struct kcoh_shared) == 88, "kcoh_shared");
 
 #endif

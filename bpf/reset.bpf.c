@@ -13,65 +13,21 @@
  *   UNMAP unmapped  ns=2100
  *   UNMAP followed  unmaps=2 ns=192100 faults=300 bytes=1228800 fault_ns=2400000 span_ns=5000000000
  *
- * A fault begins at the tracepoint kvm_guest_fault and ends when kvm_pgtable_stage2_map() returns,
- * which includes looking for the page and cleaning it. Accesses to devices begin in the same way and
- * map nothing: they are no faults. What is counted for a VM lies in kcoh_unmaps from its first unmap
- * until the loader has told it, 5 s after the last one.
+ * A fault begins when the guest is left for it (kvm_exit's program notes that, reset.bpf.h) and ends
+ * when kvm_pgtable_stage2_map() returns, which includes looking for the page and cleaning it. Accesses
+ * to devices begin in the same way and map nothing: they are no faults. What is counted for a VM lies
+ * in kcoh_unmaps from its first unmap until the loader has told it, 5 s after the last one.
  *
- * Also here: PSCI calls that end something (the guest's own CPU_OFF, SYSTEM_OFF, SYSTEM_RESET), and
- * SCTLR_EL1 written from outside.
+ * Also here: SCTLR_EL1 written from outside.
  *
- * Cost: while no VM is watched a comparison at each stage-2 fault, access to devices and PSCI call;
- * where BPF has no trampolines (6.1) two breakpoints for each page that is mapped. Limit: a page
- * that was populated ahead by KVM without a fault is not seen; there is no such thing today.
+ * Cost: while no VM is watched a comparison at each page that is mapped, and where BPF has no
+ * trampolines (6.1) two breakpoints. Limit: a page that was populated ahead by KVM without a fault
+ * is not seen; there is no such thing today.
  */
 #include "state.bpf.h"
+#include "reset.bpf.h"
 
-#define PSCI_CPU_OFF 0x84000002
-#define PSCI_SYSTEM_OFF 0x84000008
-#define PSCI_SYSTEM_RESET 0x84000009
-#define PSCI_SYSTEM_RESET2 0x84000012
-#define PSCI_SYSTEM_SUSPEND 0x8400000e
-#define PSCI_64BIT 0x40000000
 #define REG_SCTLR_EL1 0x603000000013c080ull /* ARM64_SYS_REG(3, 0, 1, 0, 0) */
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, struct kcoh_unmap);
-} kcoh_unmaps SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, __u64);
-} kcoh_unmapped SEC(".maps"); /* VMs in kcoh_unmaps, of which the loader takes away */
-
-/* What a task is in: its fault, or its unmapping. */
-struct doing {
-	__u64 start_ns;
-	__u64 bytes;
-	struct kvm *kvm;
-	__u32 vm;
-	__u32 pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u64);
-	__type(value, struct doing);
-} kcoh_doing SEC(".maps");
-
-static __always_inline __u64 *watched(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&kcoh_unmapped, &zero);
-}
 
 /* --- unmap ------------------------------------------------------------------------------------- */
 
@@ -154,33 +110,6 @@ int BPF_KPROBE(unmap_kr)
 
 /* --- the faults that follow -------------------------------------------------------------------- */
 
-SEC("raw_tp/kvm_guest_fault")
-int guest_fault_rt(struct bpf_raw_tracepoint_args *ctx)
-{
-	__u64 *count = watched(), notifier, kvm, task;
-	struct doing doing = {};
-	struct kvm_vcpu *vcpu;
-	struct vm_rec *vm;
-
-	if (!count || !*count)
-		return 0;
-	notifier = notifier_now();
-	if (!notifier)
-		return 0;
-	vcpu = vcpu_behind(notifier);
-	kvm = (__u64)BPF_CORE_READ(vcpu, kvm);
-	vm = bpf_map_lookup_elem(&kcoh_vms, &kvm);
-	if (!vm)
-		return 0;
-	doing.vm = vm->id;
-	if (!bpf_map_lookup_elem(&kcoh_unmaps, &doing.vm))
-		return 0;
-	task = bpf_get_current_pid_tgid();
-	doing.start_ns = bpf_ktime_get_ns();
-	bpf_map_update_elem(&kcoh_doing, &task, &doing, BPF_ANY);
-	return 0;
-}
-
 static __always_inline int map_enter(__u64 bytes)
 {
 	__u64 *count = watched(), task = bpf_get_current_pid_tgid();
@@ -237,53 +166,7 @@ int BPF_KPROBE(map_kr)
 	return map_leave();
 }
 
-/* --- PSCI and SCTLR_EL1 ------------------------------------------------------------------------ */
-
-static __always_inline __u32 call_of(__u32 function)
-{
-	switch (function & ~PSCI_64BIT) {
-	case PSCI_CPU_OFF:
-		return KCOH_PSCI_CPU_OFF;
-	case PSCI_SYSTEM_OFF:
-		return KCOH_PSCI_SYSTEM_OFF;
-	case PSCI_SYSTEM_RESET:
-	case PSCI_SYSTEM_RESET2:
-		return KCOH_PSCI_SYSTEM_RESET;
-	case PSCI_SYSTEM_SUSPEND:
-		return KCOH_PSCI_SYSTEM_SUSPEND;
-	}
-	return KCOH_PSCI_OTHER;
-}
-
-/* kvm_psci_call(vcpu), in the vCPU's own thread: the function's number is in w0. */
-static __always_inline int psci(struct kvm_vcpu *vcpu)
-{
-	__u32 function = BPF_CORE_READ(vcpu, arch.ctxt.regs.regs[0]), call = call_of(function);
-	struct kcoh_ev_psci *ev;
-	struct vm_rec *vm;
-
-	if (call == KCOH_PSCI_OTHER)
-		return 0;
-	vm = vm_get(BPF_CORE_READ(vcpu, kvm));
-	if (!vm || !ev_reserve(ev, KCOH_EV_PSCI, vm->id, BPF_CORE_READ(vcpu, vcpu_idx)))
-		return 0;
-	ev->call = call;
-	ev->function = function;
-	ev_submit(ev);
-	return 0;
-}
-
-SEC("fentry/kvm_psci_call")
-int BPF_PROG(psci_fe, struct kvm_vcpu *vcpu)
-{
-	return psci(vcpu);
-}
-
-SEC("kprobe/kvm_psci_call")
-int BPF_KPROBE(psci_kp, struct kvm_vcpu *vcpu)
-{
-	return psci(vcpu);
-}
+/* --- SCTLR_EL1 ---------------------------------------------------------------------------------- */
 
 /*
  * KVM_SET_ONE_REG. A VMM writes all registers of its vCPUs at many occasions (cpu_synchronize_state of

@@ -118,6 +118,7 @@ void kcoh_hold_release(struct kcoh_vm *vm, struct kvm *kvm, u32 why)
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
 
+	smp_mb(); /* why none is held anew was written before; pairs with hold_toggled() */
 	kvm_for_each_vcpu(i, vcpu, kvm) {
 		record = kcoh_vcpu_find(vm, vcpu);
 		if (record &&
@@ -156,7 +157,7 @@ int kcoh_hold_allow(struct kcoh_vm *vm)
 	if (!err)
 		hook_users++;
 	mutex_unlock(&hook_lock);
-	vm->may_hold = !err;
+	WRITE_ONCE(vm->may_hold, !err);
 	return err;
 }
 
@@ -165,7 +166,7 @@ void kcoh_hold_disallow(struct kcoh_vm *vm)
 	lockdep_assert_held(&vm->lock);
 	if (!vm->may_hold)
 		return;
-	vm->may_hold = false;
+	WRITE_ONCE(vm->may_hold, false);
 	mutex_lock(&hook_lock);
 	if (!--hook_users)
 		kcoh_hooks_detach(&run_hook, 1);

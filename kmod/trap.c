@@ -229,15 +229,16 @@ static void epoch_start(struct kcoh_vm *vm, struct kvm *kvm, const struct logged
 
 static void epoch_end(struct kcoh_vm *vm, struct kvm *kvm, const struct logged *logged)
 {
+	bool was_armed = READ_ONCE(vm->armed) || vm->over_budget;
 	u32 armed, pending;
 
-	kcoh_hold_release(vm, kvm, KCOH_HOLD_EPOCH_END);
-	kcoh_vmfile_epoch_ended(vm);
-	if (!READ_ONCE(vm->armed) && !vm->over_budget)
-		return;
 	vm->over_budget = false;
 	WRITE_ONCE(vm->watched, false);
 	WRITE_ONCE(vm->armed, false);
+	kcoh_hold_release(vm, kvm, KCOH_HOLD_EPOCH_END); /* now that none is held anew */
+	kcoh_vmfile_epoch_ended(vm);
+	if (!was_armed)
+		return;
 	sync_vcpus(kvm);
 	vcpus_count(vm, kvm, &armed, &pending);
 	trace_kcoh_epoch(kvm, logged->pages, logged->total, 0, atomic_read(&kvm->online_vcpus),
@@ -494,6 +495,18 @@ static bool budget_is_spent(struct kcoh_vm *vm)
 	return budget && atomic_inc_return(&vm->budget_used) > budget;
 }
 
+/*
+ * Strategy hold, in the vCPU's thread. The epoch, or the strategy, may end meanwhile, and that may already have released
+ * who was held: whoever ends it first takes away what is asked here again, so one of the two sees the other.
+ */
+static void hold_toggled(struct kcoh_vm *vm, struct kvm_vcpu *vcpu, struct kcoh_vcpu *record)
+{
+	kcoh_hold_vcpu(vcpu, record, READ_ONCE(vm->hold_ms), KCOH_HOLD_TOGGLE);
+	smp_mb(); /* pairs with the one in kcoh_hold_release() */
+	if (!READ_ONCE(vm->armed) || !kcoh_holding(vm))
+		kcoh_hold_release_vcpu(vcpu, record, KCOH_HOLD_RELEASED);
+}
+
 /* A trapped write of an armed vCPU, in its thread, preemption off. RCU read lock held. */
 static void on_trap(struct kcoh_vm *vm, struct kvm_vcpu *vcpu, struct kcoh_vcpu *record, bool was,
 		    bool now)
@@ -509,7 +522,7 @@ static void on_trap(struct kcoh_vm *vm, struct kvm_vcpu *vcpu, struct kcoh_vcpu 
 	/* With caches on KVM took TVM back, whoever had set it: from here on it is ours. */
 	tvm_set(vcpu, record);
 	if (was && !now && kcoh_holding(vm))
-		kcoh_hold_vcpu(vcpu, record, READ_ONCE(vm->hold_ms), KCOH_HOLD_TOGGLE);
+		hold_toggled(vm, vcpu, record);
 	if (budget_is_spent(vm))
 		kcoh_job_queue(current, vcpu->kvm, NULL, 0, over_budget);
 }
@@ -569,9 +582,9 @@ const struct kcoh_hook *kcoh_trap_hook_gone(void)
 static void vm_resync(struct kcoh_vm *vm, struct kvm *kvm)
 {
 	mutex_lock(&vm->lock);
+	arm_as_wanted(vm, kvm);
 	if (!kcoh_wanted())
 		kcoh_hold_release(vm, kvm, KCOH_HOLD_CLOSED);
-	arm_as_wanted(vm, kvm);
 	mutex_unlock(&vm->lock);
 }
 

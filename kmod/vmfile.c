@@ -36,9 +36,9 @@ static int strategy_check(const struct kcoh_vm_strategy *strategy)
 /* No vCPU of this VM is held any more, and none can be. kvm: NULL if it is dead. kcoh_vm.lock held. */
 static void holds_end(struct kcoh_vm *vm, struct kvm *kvm, u32 why)
 {
+	kcoh_hold_disallow(vm);
 	if (kvm)
 		kcoh_hold_release(vm, kvm, why);
-	kcoh_hold_disallow(vm);
 }
 
 static long vm_strategy(struct kcoh_vm *vm, struct kvm *kvm,

@@ -102,7 +102,7 @@ tool_counted() {
 tracer_counted() {
 	local most
 	if [[ $1 == perf ]]; then
-		perf kvm -i "$TMP/perf.data" stat report --stdio >"$TMP/perf" 2>&1
+		perf kvm -i "$TMP/perf.data" stat report >"$TMP/perf" 2>&1
 		! grep -qi 'lost' "$TMP/perf" || return 1
 		most=$(sed -n 's/^ *HVC64  *\([0-9]*\) .*/\1/p' "$TMP/perf")
 	else

@@ -79,13 +79,30 @@ row() {
 	pass "$1 × $2: observe corrupts ($corrupted bytes), clean does not ($seeds seeds, $mb MB compared, $harvests harvests)"
 }
 
+# Under clean-tainted, a guest that it does not cover: harm is a matter of luck, but of so many runs it comes in one.
+row_uncovered() { # row_uncovered GUEST MODE
+	local tries=$((seeds > 5 ? seeds : 5)) seed harmed=0
+	for ((seed = from; seed < from + tries && !harmed; seed++)); do
+		"$ADVERSARY" --scenario "$1" --mode "$2" --strategy clean-tainted --seed "$seed" >"$TMP/out" 2>"$TMP/err"
+		case $? in
+		0) ;;
+		10) read -r json <"$TMP/out" && harmed=$(figure corrupted_bytes) ;;
+		*) fail "$1 × $2, clean-tainted, seed $seed" "$(<"$TMP/err")" && return ;;
+		esac
+	done
+	if ((harmed)); then
+		pass "$1 × $2: clean-tainted does not cover it, as documented ($harmed bytes wrong at seed $((seed - 1)))"
+	else
+		fail "$1 × $2: clean-tainted does not cover it, as documented" "but none of $tries seeds was harmed"
+	fi
+}
+
 # Under clean-tainted: row_tainted GUEST MODE
 row_tainted() {
 	case $1 in
 	cached) try "$1" "$2" clean-tainted 0 &&
 		pass "$1 × $2: clean-tainted leaves $(figure pages_untainted) pages alone, and is right ($seeds seeds)" ;;
-	nc) try "$1" "$2" clean-tainted 10 &&
-		pass "$1 × $2: clean-tainted does not cover it, as documented ($least bytes wrong at least, $seeds seeds)" ;;
+	nc) row_uncovered "$1" "$2" ;;
 	*) try "$1" "$2" clean-tainted 0 && pass "$1 × $2: clean-tainted does not corrupt ($seeds seeds, $mb MB compared)" ;;
 	esac
 }

@@ -483,7 +483,7 @@ FIELD(kcoh_exits, aborted, 3328, 2);
 FIELD(kcoh_exits, wanted, 3330, 2);
 FIELD(kcoh_exits, pad, 3332, 4);
 
-SIZE(kcoh_shared, 96);
+SIZE(kcoh_shared, 88);
 FIELD(kcoh_shared, gap, 0, 8);
 FIELD(kcoh_shared, lost, 8, 40);
 FIELD(kcoh_shared, last_vm, 48, 8);
@@ -491,9 +491,8 @@ FIELD(kcoh_shared, scan, 56, 4);
 FIELD(kcoh_shared, module, 60, 4);
 FIELD(kcoh_shared, exits_lost, 64, 8);
 FIELD(kcoh_shared, exits_gap, 72, 8);
-FIELD(kcoh_shared, times_since, 80, 8);
-FIELD(kcoh_shared, exits_wanted, 88, 4);
-FIELD(kcoh_shared, records_vm, 92, 4);
+FIELD(kcoh_shared, exits_wanted, 80, 4);
+FIELD(kcoh_shared, records_vm, 84, 4);
 
 SIZE(kcoh_unmap, 56);
 FIELD(kcoh_unmap, first_ns, 0, 8);

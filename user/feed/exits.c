@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "internal.h"
 
@@ -140,18 +139,24 @@ static void slots_tell(struct kcoh_feed *feed, uint16_t wanted)
 	}
 }
 
-/* kvm_exit must note times before kvm_entry reads any, and what it noted in earlier days does not count. */
+/* What was noted when times were last wanted is no beginning of anything. Nothing notes now. */
+static void slots_wipe(struct kcoh_feed *feed)
+{
+	for (uint32_t slot = 1; slot < feed->exits.slots; slot++) {
+		__atomic_store_n(&feed->exits.exits[slot].left_ns, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&feed->exits.exits[slot].entered_ns, 0, __ATOMIC_RELAXED);
+	}
+}
+
+/* kvm_exit must note times before kvm_entry reads any. */
 int kcoh_feed_want(struct kcoh_feed *feed, const struct kcoh_feed_wants *wants)
 {
 	struct kcoh_shared *shared = feed->shared;
-	struct timespec now;
 	uint32_t wanted;
 
 	wanted = (wants->times ? KCOH_WANT_TIME : 0) | (wants->records ? KCOH_WANT_RECORDS : 0);
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (wants->times && !(shared->exits_wanted & KCOH_WANT_TIME))
-		__atomic_store_n(&shared->times_since, now.tv_sec * 1000000000ull + now.tv_nsec,
-				 __ATOMIC_SEQ_CST);
+		slots_wipe(feed);
 	__atomic_store_n(&shared->records_vm, wants->records_vm, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&shared->exits_wanted, wanted, __ATOMIC_SEQ_CST);
 	slots_tell(feed, wanted);

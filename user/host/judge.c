@@ -215,7 +215,7 @@ static const struct {
 	{ "resets and set/way operations", { "kvm_reset_vcpu", "kvm_set_way_flush" }, 0 },
 	{ "what resets cost",
 	  { "stage2_unmap_vm", "stage2_unmap_vm:return", "kvm_pgtable_stage2_map:return",
-	    "kvm_guest_fault" }, 0 },
+	    "kvm_exit" }, 0 },
 	{ "SMMU events, and whose devices they are about",
 	  { "arm_smmu_evtq_thread", "arm_smmu_evtq_thread:return", "iommu_group_claim_dma_owner",
 	    "iommu_group_release_dma_owner" }, 0 },
