@@ -18,6 +18,12 @@ bench-scrape: build/native/metrics-cost
 	@build/native/metrics-cost 100
 	@build/native/metrics-cost 1000
 
+## check-live   a real Prometheus scrapes kcohd on an emulated host: all that dashboards and rules ask for, listed; some minutes
+check-live: arm64 bpf guests
+	@$(MAKE) -s kmod KERNELS=6.1
+	@tests/metrics/watch live
+.PHONY: check-live
+
 ## docs      the pages that are made from the code: docs/metrics.md
 docs: build/native/metrics-doc
 	@build/native/metrics-doc >docs/metrics.md

@@ -274,10 +274,10 @@ async function narrow(server) {
 	await page.context().close();
 }
 
-// What kcoh report made (report.py --keep). Its tables are counted again here, from the events.
-async function lookAtReport(dir) {
-	const events = readFileSync(`${dir}/events.ndjson`, "utf8").split("\n").filter(Boolean).map(line => JSON.parse(line));
-	const url = pathToFileURL(resolve(dir, "report.html")).href, page = await newPage(browser, url, { colorScheme: "light" });
+// What kcoh report made of FILE.ndjson (report.py --keep). Its tables are counted again here, from the events.
+async function lookAtReport(dir, file, what) {
+	const events = readFileSync(`${dir}/${file}.ndjson`, "utf8").split("\n").filter(Boolean).map(line => JSON.parse(line));
+	const url = pathToFileURL(resolve(dir, `${file}.html`)).href, page = await newPage(browser, url, { colorScheme: "light" });
 	await page.goto(url);
 	const named = new Map(events.filter(one => one.vm).map(one => [one.vm, one.name]));
 	await page.waitForFunction(n => chart.shown.length === n, named.size);
@@ -293,35 +293,34 @@ async function lookAtReport(dir) {
 	})[head]?.();
 	const wrong = cells.flatMap(row => heads.map((head, i) => [head, row[i], expected(Number(row[0].split("#")[1]), head)]))
 		.filter(([, found, wanted]) => wanted !== undefined && wanted !== found);
-	report(cells.length === named.size && !wrong.length, `report: the sums of ${cells.length} VMs are those of the ${events.length} events`, ...wrong.map(String));
+	report(cells.length === named.size && !wrong.length, `${what}: the sums of ${cells.length} VMs are those of the ${events.length} events`, ...wrong.map(String));
 	const opened = events.filter(one => one.type === "window" && one.state === "open").length;
 	const causes = await page.locator("#causes tbody tr").evaluateAll(rows => rows.map(row => Number(row.cells[2].textContent.replaceAll(",", ""))));
-	report(causes.reduce((a, b) => a + b, 0) === opened, `report: ${causes.length} causes for all ${opened} windows that opened`, String(causes));
+	report(causes.reduce((a, b) => a + b, 0) === opened, `${what}: ${causes.length} causes for all ${opened} windows that opened`, String(causes));
 	const followed = events.filter(one => one.type === "unmap" && one.kind === "followed");
 	const resets = await page.locator("#resets tbody tr").evaluateAll(rows => rows.map(row => Number(row.cells[1].textContent)));
-	report(followed.length && resets.reduce((a, b) => a + b, 0) === followed.length, `report: ${followed.length} resets, with what they cost`, String(resets));
-	await page.screenshot({ path: `${shots}/report-light.png`, fullPage: true });
-	await axe(page, "the report");
+	report(followed.length && resets.reduce((a, b) => a + b, 0) === followed.length, `${what}: ${followed.length} resets, with what they cost`, String(resets));
+	await page.screenshot({ path: `${shots}/${file}-light.png`, fullPage: true });
+	await axe(page, `the ${what}`);
 	await page.locator("#lanes").focus();
 	const before = await span(page);
 	await page.keyboard.press("+");
 	await page.keyboard.press("+");
-	report(await span(page) < before * 0.3, "report: it can be zoomed");
+	report(await span(page) < before * 0.3, `${what}: it can be zoomed`);
 	await page.keyboard.press("0");
-	report(Math.abs(await span(page) - before) < 1, "report: 0 shows all of it again");
+	report(Math.abs(await span(page) - before) < 1, `${what}: 0 shows all of it again`);
 	await page.click("#theme");
 	await page.locator("#list").focus();
 	await page.keyboard.press("ArrowDown");
 	await page.waitForTimeout(400);
-	await page.screenshot({ path: `${shots}/report-dark.png`, fullPage: true });
-	await axe(page, "the report, dark, with details");
-	report(!page.wrong.length, "report: no error, no warning, no request", ...page.wrong);
+	await page.screenshot({ path: `${shots}/${file}-dark.png`, fullPage: true });
+	await axe(page, `the ${what}, dark, with details`);
+	report(!page.wrong.length, `${what}: no error, no warning, no request`, ...page.wrong);
 	await page.context().close();
-	await lookAtHostile(resolve(dir, "hostile.html"));
 }
 
 async function lookAtHostile(path) {
-	const url = pathToFileURL(path).href, page = await newPage(browser, url);
+	const url = pathToFileURL(resolve(path)).href, page = await newPage(browser, url);
 	let alerts = 0;
 	page.on("dialog", dialog => {
 		alerts++;
@@ -337,6 +336,8 @@ async function lookAtHostile(path) {
 await lookAtSix();
 await lookAtMany();
 await lookBack();
-await lookAtReport("build/page/report");
+await lookAtReport("build/page/report", "report", "report");
+await lookAtReport("build/page/report", "recorded", "report of a lab host");
+await lookAtHostile("build/page/report/hostile.html");
 await browser.close();
 process.exit(failures() ? 1 : 0);

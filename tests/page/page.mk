@@ -3,7 +3,7 @@
 # Looking at the page. Read by the top Makefile.
 
 # The real server without a kernel under it.
-build/native/page-server: $(patsubst %,build/native/obj/tests/page/%.o,server world) build/native/libkcoh.a
+build/native/page-server: $(patsubst %,build/native/obj/tests/page/%.o,server world played) build/native/libkcoh.a
 	$(call say,LD,$@)
 	$(Q)gcc $^ $(LIBS) -o $@
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""kcoh report, of a real server's events: is what it writes whole and right, and what does it say to bad input?
+"""kcoh report, of a real server's events: is what it writes whole and right, and what does it say to bad input? The events are those of a host
+that is made up, and of a recorded one (tests/metrics/lab.rec).
 
   html       the events in it are those of the file, all and unchanged, whatever is in their texts; its policy allows its own script
   perfetto   the trace keeps to Chrome's trace event format, and has a slice for each window, as long as the events say, and tracks for
@@ -8,7 +9,7 @@
   kcohd      --since gives the same events, from backlog and history
   refusals   one sentence, status 2, and no file left behind
 
-Usage: tests/page/report.py [--keep DIR]      (scripts/check page builds what it needs; DIR: events.ndjson and what was made of it)
+Usage: tests/page/report.py [--keep DIR]      (scripts/check page builds what it needs; DIR: report.ndjson, recorded.ndjson and what was made of them)
 A line PASS or FAIL each; exit status 0 all passed, 1 something failed.
 """
 import base64
@@ -26,11 +27,12 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 KCOH = TOP / "build/asan/bin/kcoh"
 HOSTILE = 'a</script><script>alert(1)</script><!-- & \u2028 "'
 failed = False
+subject = "report"
 
 
 def report(wrong, what):
     global failed
-    print(("FAIL" if wrong else "PASS") + f" page: report: {what}")
+    print(("FAIL" if wrong else "PASS") + f" page: {subject}: {what}")
     for one in list(wrong)[:5]:
         print(f"     | {one}")
     failed |= bool(wrong)
@@ -41,9 +43,9 @@ def kcoh(*arguments):
 
 
 class Server:
-    def __init__(self, work, vms):
+    def __init__(self, work, *world):
         self.socket = work / "sock"
-        self.child = subprocess.Popen([TOP / "build/native/page-server", "--still", "--vms", str(vms), "--past", "400", "--history", work / f"{vms}.db", "--socket", self.socket],
+        self.child = subprocess.Popen([TOP / "build/native/page-server", "--still", *world, "--socket", self.socket],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self.child.stdout.readline().strip()
 
@@ -174,24 +176,33 @@ def check_refusals(work):
     report(wrong, "bad input is one sentence and status 2, and leaves no file")
 
 
-def check_file(work):
-    server = Server(work, 6)
+def made(work, vms):
+    return "--vms", str(vms), "--past", "400", "--history", work / f"{vms}.db"
+
+
+def check_file(work, name, *world):
+    """The events of a server, its report and trace: NAME.ndjson, NAME.html, NAME.json."""
+    server = Server(work, *world)
     try:
         lines = server.events()
     finally:
         server.stop()
     events = [json.loads(line) for line in lines]
-    (work / "events.ndjson").write_text("\n".join(lines) + "\n")
-    run = kcoh(work / "events.ndjson", "-o", work / "report.html", "--perfetto", work / "trace.json")
+    (work / f"{name}.ndjson").write_text("\n".join(lines) + "\n")
+    run = kcoh(work / f"{name}.ndjson", "-o", work / f"{name}.html", "--perfetto", work / f"{name}.json")
     report([] if run.returncode == 0 and not list(work.glob("*.partial")) else [run.stderr], "one run writes both")
-    check_html((work / "report.html").read_text(), events)
-    check_trace(json.loads((work / "trace.json").read_text()), events)
-    check_hostile(work, events)
+    check_html((work / f"{name}.html").read_text(), events)
+    check_trace(json.loads((work / f"{name}.json").read_text()), events)
+    return events
 
 
 def check_all(work):
-    check_file(work)
-    server = Server(work, 40) # with more events than it keeps
+    global subject
+    check_hostile(work, check_file(work, "report", *made(work, 6)))
+    subject = "report of a recorded host"
+    check_file(work, "recorded", "--recording", TOP / "tests/metrics/lab.rec", "--live", "0")
+    subject = "report"
+    server = Server(work, *made(work, 40)) # with more events than it keeps
     try:
         check_kcohd(work, server, [json.loads(line) for line in server.events()])
     finally:

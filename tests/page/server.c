@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * page-server - kcohd without a kernel under it: the real server, log, relay and core, and records of a made-up host (world.h).
+ * page-server - kcohd without a kernel under it: the real server, log, relay and core, and records of a made-up host (world.h) or
+ * of a recorded one (played.h).
  *
  *   page-server [--vms N] [--past SECONDS] [--history DB] [--socket PATH] [--still]
+ *   page-server --recording FILE [--live SECONDS] …        all but the last seconds (10) of it are the past
  *
  * It lives through the past at once, then prints "http://127.0.0.1:PORT/" and goes on in real time (--still: no more). Lines on its
  * standard input are orders: "off ID VCPU", "on ID VCPU", "gone ID", "quit"; each is answered with "done".
@@ -22,6 +24,7 @@
 #include "serve/serve.h"
 #include "serve/tcp.h"
 #include "store/store.h"
+#include "played.h"
 #include "world.h"
 
 #define NS 1000000000ull
@@ -45,6 +48,9 @@ struct server {
 	struct kcoh_listen *listen;
 	struct kcoh_serve *serve;
 	struct world *world;
+	const char *recording; /* NULL: the world is made up */
+	uint32_t live_s;
+	struct played *played;
 	char dir[32], path[64];
 };
 
@@ -105,9 +111,36 @@ static json_t *devices(void *ctx, uint32_t vm)
 
 static void metrics(void *ctx, struct kcoh_metrics_host *ret_host)
 {
-	(void)ctx;
+	const struct server *server = ctx;
+
 	ret_host->now_ns = now_ns();
 	ret_host->unix_ns = kcoh_clock_ns(CLOCK_REALTIME);
+	ret_host->page_size = 4096;
+	ret_host->smmu = kcoh_relay_smmu(server->relay);
+	ret_host->histograms = kcoh_relay_histograms(server->relay);
+	ret_host->records_malformed = kcoh_relay_malformed(server->relay);
+	ret_host->process_known = kcoh_metrics_process_read(&ret_host->process) == 0;
+	if (!server->played)
+		return;
+	ret_host->features = played_features(server->played);
+	ret_host->features_known = ret_host->module_up = ret_host->features & KCOH_HOST_MODULE;
+}
+
+static struct kcoh_ident *identify(void *ctx, const struct kcoh_ev_vm_new *ev)
+{
+	const struct server *server = ctx;
+
+	return server->played ? played_identify(server->played, ev) : world_identify(NULL, ev);
+}
+
+static void policy(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_policy *ret_ev)
+{
+	const struct server *server = ctx;
+
+	if (server->played)
+		played_policy(server->played, ident, ret_ev);
+	else
+		world_policy(NULL, ident, ret_ev);
 }
 
 static void store_news(struct server *server)
@@ -132,14 +165,21 @@ static void store_news(struct server *server)
 	}
 }
 
-static void live_to(struct server *server, uint64_t until_ns)
+static void run_to(struct server *server, uint64_t now)
 {
-	for (uint64_t at = until_ns - server->past_s * NS; at < until_ns; at += NS) {
-		world_run(server->world, at + NS);
+	if (server->played)
+		played_run(server->played, server->relay, server->roster, now);
+	else
+		world_run(server->world, now);
+}
+
+static void live_to(struct server *server, uint64_t from_ns, uint64_t until_ns)
+{
+	for (uint64_t at = from_ns; at < until_ns; at += NS) {
+		run_to(server, at + NS < until_ns ? at + NS : until_ns);
 		if (server->store)
 			store_news(server);
 	}
-	server->past_s = 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
@@ -147,7 +187,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	struct server *server = ctx;
 
 	(void)usec;
-	world_run(server->world, now_ns());
+	run_to(server, now_ns());
 	sd_event_source_set_time_relative(source, 100000);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -156,6 +196,8 @@ static int order(struct server *server, const char *line)
 {
 	unsigned int vm, vcpu;
 
+	if (!server->world) /* nobody can change what was */
+		return sd_event_exit(server->event, 0);
 	if (sscanf(line, "off %u %u", &vm, &vcpu) == 2)
 		world_toggle(server->world, vm, (uint16_t)vcpu, false, now_ns());
 	else if (sscanf(line, "on %u %u", &vm, &vcpu) == 2)
@@ -183,10 +225,21 @@ static int on_order(sd_event_source *source, int fd, uint32_t events, void *ctx)
 	return order(server, line);
 }
 
-static int state_make(struct server *server)
+/* What the recording's host did with exits and devices is not known. */
+static int played_start(struct server *server, uint64_t now, char *err, size_t err_len)
+{
+	int status = played_open(server->recording, now + server->live_s * NS, &server->played, err,
+				 err_len);
+
+	if (status == 0)
+		live_to(server, played_begin_ns(server->played), now);
+	return status;
+}
+
+static int state_make(struct server *server, char *err, size_t err_len)
 {
 	struct kcoh_relay_config relay = {
-		.identify = world_identify, .policy = world_policy, .act = on_act, .ctx = server
+		.identify = identify, .policy = policy, .act = on_act, .ctx = server
 	};
 	uint64_t now = now_ns();
 	void *memory = calloc(1, kcoh_core_size(&bounds));
@@ -201,10 +254,12 @@ static int state_make(struct server *server)
 	if (kcoh_relay_new(&relay, &server->relay) < 0)
 		return -ENOMEM;
 	kcoh_log_set_clock(server->log, (int64_t)(kcoh_clock_ns(CLOCK_REALTIME) - now));
+	if (server->recording)
+		return played_start(server, now, err, err_len);
 	server->world = world_new(server->vms, server->relay, now - server->past_s * NS);
 	if (!server->world)
 		return -ENOMEM;
-	live_to(server, now);
+	live_to(server, now - server->past_s * NS, now);
 	return 0;
 }
 
@@ -217,8 +272,8 @@ static int serve_make(struct server *server, struct sockaddr_in *ret_address, ch
 		.core = server->core,
 		.log = server->log,
 		.page_size = 4096,
-		.exits = exits,
-		.devices = devices,
+		.exits = server->played ? NULL : exits,
+		.devices = server->played ? NULL : devices,
 		.host = host,
 		.metrics = metrics,
 		.history = server->history,
@@ -252,6 +307,11 @@ static bool options_read(struct server *server, int argc, char **argv)
 			server->history = argv[++i];
 		else if (i + 1 < argc && !strcmp(argv[i], "--socket"))
 			server->socket = argv[++i];
+		else if (i + 1 < argc && !strcmp(argv[i], "--recording"))
+			server->recording = argv[++i];
+		else if (i + 1 < argc && !strcmp(argv[i], "--live") &&
+			 !kcoh_text_u32(argv[++i], &server->live_s))
+			continue;
 		else if (i + 1 < argc && !strcmp(argv[i], "--vms") &&
 			 !kcoh_text_u32(argv[++i], &server->vms))
 			continue;
@@ -267,18 +327,18 @@ static bool options_read(struct server *server, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct server server = { .vms = 6, .past_s = 280 };
+	struct server server = { .vms = 6, .past_s = 280, .live_s = 10 };
 	struct kcoh_store_config store = { 0 };
 	struct sockaddr_in address;
 	char err[256] = "no memory";
 
 	if (!options_read(&server, argc, argv))
-		return die("usage", "[--vms 1..1024] [--past 1..86400] [--history DB] [--socket "
-				    "PATH] [--still]");
+		return die("usage", "[--vms 1..1024] [--past 1..86400] [--recording FILE] [--live "
+				    "SECONDS] [--history DB] [--socket PATH] [--still]");
 	store.path = server.history;
 	if (server.history && kcoh_store_open(&store, &server.store, err, sizeof(err)) < 0)
 		return die(server.history, err);
-	if (state_make(&server) < 0 || sd_event_new(&server.event) < 0 ||
+	if (state_make(&server, err, sizeof(err)) < 0 || sd_event_new(&server.event) < 0 ||
 	    serve_make(&server, &address, err, sizeof(err)) < 0)
 		return die("cannot start", err);
 	sd_event_add_io(server.event, NULL, STDIN_FILENO, EPOLLIN, on_order, &server);
