@@ -27,6 +27,7 @@
 #include "host/clock.h"
 #include "relay/relay.h"
 #include "serve/listen.h"
+#include "serve/policy_json.h"
 #include "serve/serve.h"
 #include "serve/tcp.h"
 
@@ -47,6 +48,7 @@ struct daemon {
 	struct kcoh_relay *relay;
 	struct kcoh_listen *listen;
 	struct kcoh_polkit *polkit;
+	struct kcoh_evacuations *evacuations;
 	struct kcoh_serve *serve;
 	uint64_t generation;
 	char name[64]; /* of the VM that is being made */
@@ -106,17 +108,37 @@ static void policy_of(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_
 	kcoh_policy_event(&policy, qmp_path(ctx, ident, path, sizeof(path)) == 0, ret_ev);
 }
 
-/* What the core wants done besides is of no concern here. */
+/* Of what the core wants done only the cancel of an evacuation is carried out. */
 static void on_act(void *ctx, const struct kcoh_act *act)
 {
-	(void)ctx;
-	(void)act;
+	struct daemon *daemon = ctx;
+
+	if (act->type == KCOH_ACT_CANCEL && !act->dry)
+		kcoh_evacuations_veto(daemon->evacuations, act->vm);
 }
 
 static void on_gone(void *ctx, const struct kcoh_ident *ident)
 {
-	(void)ctx;
-	(void)ident;
+	struct daemon *daemon = ctx;
+
+	kcoh_evacuations_gone(daemon->evacuations, ident);
+}
+
+static void on_phase(void *ctx, const struct kcoh_ident *ident, enum kcoh_phase phase)
+{
+	struct daemon *daemon = ctx;
+
+	if (ident->id != KCOH_VM_NONE)
+		PUSH(PHASE, phase, ident->id, KCOH_VCPU_NONE, .phase = phase);
+}
+
+static void on_vetoed(void *ctx, const struct kcoh_ident *ident, int result, const char *sentence)
+{
+	struct daemon *daemon = ctx;
+
+	(void)sentence;
+	PUSH(ACT_DONE, act_done, ident->id, KCOH_VCPU_NONE, .act = KCOH_ACT_CANCEL,
+	     .result = result);
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
@@ -125,6 +147,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)usec;
 	kcoh_relay_tick(daemon->relay, now_ns());
+	kcoh_evacuations_tick(daemon->evacuations);
 	sd_event_source_set_time_relative(source, TICK_US);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -236,6 +259,30 @@ static int state_make(struct daemon *daemon)
 	return 0;
 }
 
+static json_t *policy(void *ctx, const struct kcoh_ident *ident)
+{
+	const struct daemon *daemon = ctx;
+
+	return kcoh_policy_json(daemon->config, ident, json_object());
+}
+
+static int evacuations_make(struct daemon *daemon, const char *dir)
+{
+	char marks[100];
+	const struct kcoh_evacuations_config config = { .event = daemon->event,
+							.core = daemon->core,
+							.roster = daemon->roster,
+							.log = daemon->log,
+							.marks = marks,
+							.qmp_path = qmp_path,
+							.phase = on_phase,
+							.vetoed = on_vetoed,
+							.ctx = daemon };
+
+	snprintf(marks, sizeof(marks), "%s/evacuations", dir);
+	return kcoh_evacuations_new(&config, &daemon->evacuations);
+}
+
 static int serve_make(struct daemon *daemon, const char *dir, char *err, size_t err_len)
 {
 	struct kcoh_serve_config config = {
@@ -244,6 +291,8 @@ static int serve_make(struct daemon *daemon, const char *dir, char *err, size_t 
 		.core = daemon->core,
 		.log = daemon->log,
 		.page_size = 4096,
+		.evacuations = daemon->evacuations,
+		.policy = policy,
 		.ctx = daemon,
 	};
 	struct sockaddr_in address;
@@ -298,7 +347,8 @@ int main(int argc, char **argv)
 		return die("usage", "DIR CONFIG");
 	if (kcoh_config_load(argv[2], &daemon.config, err, sizeof(err)) < 0)
 		return die(argv[2], err);
-	if (loop_make(&daemon) < 0 || state_make(&daemon) < 0)
+	if (loop_make(&daemon) < 0 || state_make(&daemon) < 0 ||
+	    evacuations_make(&daemon, argv[1]) < 0)
 		return die("cannot start", err);
 	if (serve_make(&daemon, argv[1], err, sizeof(err)) < 0)
 		return die("cannot serve", err);
@@ -306,6 +356,7 @@ int main(int argc, char **argv)
 	kcoh_serve_free(daemon.serve);
 	kcoh_polkit_free(daemon.polkit);
 	kcoh_listen_close(daemon.listen);
+	kcoh_evacuations_free(daemon.evacuations);
 	kcoh_relay_free(daemon.relay);
 	kcoh_roster_free(daemon.roster);
 	kcoh_log_free(daemon.log);

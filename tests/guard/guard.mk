@@ -12,3 +12,18 @@ check-rights: build/asan/guard-daemon
 	@scripts/setup guard
 	@tests/guard/rights
 .PHONY: check-rights
+
+build/guard/counts.bin: tests/guard/guest.S | setup
+	$(call say,AS,$@)
+	@mkdir -p $(@D)
+	$(Q)aarch64-linux-gnu-gcc -nostdlib -static -Wl,-Ttext=0x40200000 -Wl,--build-id=none $< -o $@.elf
+	$(Q)aarch64-linux-gnu-objcopy -O binary $@.elf $@
+
+## check-api   the API's answers against docs/openapi.json (also a part of make check)
+check-api: build/asan/guard-daemon
+	@tests/schema/api.py
+
+## check-evacuations   evacuations with pairs of real QEMUs, kcohd killed at 20 random moments: 5 minutes
+check-evacuations: build/asan/guard-daemon build/asan/bin/kcoh build/guard/counts.bin
+	@tests/guard/evacuate.py
+.PHONY: check-api check-evacuations

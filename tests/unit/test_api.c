@@ -276,6 +276,56 @@ static void verdicts(void **state)
 	}
 }
 
+/* The worst counts, and the smallest number of those. */
+static void verdict_of_the_host(void **state)
+{
+	json_t *json = ask(*state, "/v1/host/verdict", 200);
+	const char *verdict, *reason, *name;
+	json_int_t vm;
+
+	assert_int_equal(json_unpack(json, "{s:s, s:s, s:s, s:I}", "verdict", &verdict, "reason",
+				     &reason, "name", &name, "vm", &vm),
+			 0);
+	assert_string_equal(verdict, "veto");
+	assert_string_equal(reason, "mmu-off");
+	assert_string_equal(name, "web-1");
+	assert_int_equal(vm, 3);
+	assert_int_equal(json_array_size(json_object_get(json, "vms")), 4);
+	json_decref(json);
+}
+
+/* Without the carrier of evacuations (tests/guard has one, and real QEMUs): what is refused before that. */
+static void no_evacuations(void **state)
+{
+	struct answer answer;
+	json_t *json = ask(*state, "/v1/evacuations", 200);
+
+	assert_int_equal(json_array_size(json_object_get(json, "evacuations")), 0);
+	json_decref(json);
+	json = ask(*state, "/v1/vms/web-1/evacuations", 200);
+	assert_true(json_is_false(json_object_get(json, "can")));
+	json_decref(json);
+	refused(*state, "/v1/evacuations/1", 404, "there is no evacuation 1");
+	refused(*state, "/v1/evacuations/x", 404, "there is no evacuation x");
+	ask_with(*state, "DELETE", "/v1/vms/web-1/evacuations", NULL, &answer);
+	assert_int_equal(answer.status, 405);
+	assert_non_null(strstr(answer.head, "Allow: GET, POST\r\n"));
+	if (geteuid() != 0)
+		return;
+	ask_with(*state, "POST", "/v1/vms/nosuch/evacuations", "{}", &answer);
+	assert_int_equal(answer.status, 404);
+	ask_with(*state, "POST", "/v1/vms/web-1/evacuations", "{", &answer);
+	assert_int_equal(answer.status, 400);
+	assert_non_null(strstr(answer.body, "the body is no JSON"));
+	ask_with(*state, "POST", "/v1/vms/web-1/evacuations", "[]", &answer);
+	assert_string_equal(answer.body, "{\"error\":\"the body must be a JSON object\"}\n");
+	ask_with(*state, "POST", "/v1/vms/web-1/evacuations", "{\"to\": 1}", &answer);
+	assert_non_null(strstr(answer.body, "there is no 'to'"));
+	ask_with(*state, "POST", "/v1/vms/web-1/evacuations", "{\"destination\":\"tcp:x:1\"}",
+		 &answer);
+	assert_int_equal(answer.status, 409);
+}
+
 static void odd_name(void **state)
 {
 	json_t *json = ask(*state, "/v1/vms/a%2Fb%20c%3F/verdict", 200);
@@ -587,18 +637,32 @@ static void one_daemon_a_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(health),        TEST(socket_is_private),
-		TEST(a_vm),          TEST(all_vms),
-		TEST(exits_told),    TEST(times_on_request),
-		TEST(verdicts),      TEST(odd_name),
-		TEST(untracked),     TEST(refusals),
-		TEST(methods),       TEST(module_release),
-		TEST(overrides),     TEST(module_release_in_an_epoch),
-		TEST(host_facts),    TEST(keep_alive),
-		TEST(garbage),       TEST(one_daemon_a_path),
-		TEST(page),          TEST(metrics),
-		TEST(history),       TEST(tcp_only_reads),
-		TEST(tcp_addresses), TEST(policy_of_a_vm),
+		TEST(health),
+		TEST(socket_is_private),
+		TEST(a_vm),
+		TEST(all_vms),
+		TEST(exits_told),
+		TEST(times_on_request),
+		TEST(verdicts),
+		TEST(odd_name),
+		TEST(verdict_of_the_host),
+		TEST(no_evacuations),
+		TEST(untracked),
+		TEST(refusals),
+		TEST(methods),
+		TEST(module_release),
+		TEST(module_release_in_an_epoch),
+		TEST(host_facts),
+		TEST(keep_alive),
+		TEST(garbage),
+		TEST(one_daemon_a_path),
+		TEST(page),
+		TEST(metrics),
+		TEST(history),
+		TEST(tcp_only_reads),
+		TEST(tcp_addresses),
+		TEST(policy_of_a_vm),
+		TEST(overrides),
 		TEST(recordings),
 	};
 

@@ -325,6 +325,12 @@ static void wrong_use(void **state)
 		{ { "override", "--vm", "3", "--for", "25h" }, "at most 24h" },
 		{ { "override", "--vm", "3", "--end", "--for", "1s" }, "--end takes neither" },
 		{ { "override", "--vm", "nosuch", "--end" }, "no VM matches 'nosuch'" },
+		{ { "check", "--host", "--vm", "3" }, "which VM?" },
+		{ { "check", "--host", "--wait", "soon" }, "--wait takes seconds" },
+		{ { "evacuate", "--to", "tcp:x:1" }, "which VM?" },
+		{ { "evacuate", "--host" }, "where to?" },
+		{ { "evacuate", "--host", "--plan", "--pause", "30001" },
+		  "--pause takes a number" },
 		{ { "policy" }, "what about the policy?" },
 		{ { "policy", "show" }, "'show' is not known here" },
 		{ { "policy", "explain" }, "which VM?" },
@@ -354,6 +360,9 @@ static void checks(void **state)
 
 	assert_string_equal(RUN(0, 20, "check", "--vm", "web-1"),
 			    "web-1: veto: mmu-off: a vCPU runs with its MMU or data cache off\n");
+	assert_non_null(strstr(RUN(0, 20, "check", "--host"), "web-1: veto: mmu-off: a vCPU runs"));
+	assert_non_null(strstr(RUN(0, 20, "check", "--host", "--wait", "60", "--json"),
+			       "\"verdict\":\"veto\""));
 }
 
 /* "Not now" has a status of its own, so that a service can try again. */

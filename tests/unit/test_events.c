@@ -332,6 +332,27 @@ static const struct {
 			       "\\\"said\\\" no\"}" },
 	{ { .type = KCOH_ENTRY_ACT, .vcpu = NO_VCPU, .act = { .act = 77, .outcome = 77 } },
 	  HEAD("act") ",\"act\":\"?\",\"outcome\":\"?\",\"reason\":\"none\",\"result\":0}" },
+	{ { .type = KCOH_ENTRY_EVACUATION,
+	    .vm = 3,
+	    .vcpu = NO_VCPU,
+	    .evacuation = { .id = 2,
+			    .attempt = 1,
+			    .state = KCOH_EVACUATION_CANCELLED,
+			    .cause = KCOH_CAUSE_VERDICT,
+			    .reason = KCOH_RSN_MMU_OFF,
+			    .over = true,
+			    .total_ms = 40,
+			    .sent_bytes = 4096,
+			    .destination = (char *)"tcp:there:4444",
+			    .sentence = (char *)"no" } },
+	  HEAD("evacuation") ABOUT_VM
+	  ",\"evacuation\":2,\"state\":\"cancelled\",\"cause\":\"verdict\",\"reason\":"
+	  "\"mmu-off\",\"destination\":\"tcp:there:4444\",\"attempt\":1,\"taken_over\":false,"
+	  "\"downtime_ms\":0,\"total_ms\":40,\"sent_bytes\":4096,\"sentence\":\"no\"}" },
+	{ { .type = KCOH_ENTRY_EVACUATION, .vcpu = NO_VCPU, .evacuation = { .id = 1 } },
+	  HEAD("evacuation") ",\"evacuation\":1,\"state\":\"waiting\",\"cause\":\"none\","
+			     "\"reason\":"
+			     "\"none\",\"destination\":\"?\",\"attempt\":0,\"taken_over\":false}" },
 	{ { .type = KCOH_ENTRY_AUDIT,
 	    .vm = 3,
 	    .vcpu = NO_VCPU,

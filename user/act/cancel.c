@@ -24,6 +24,7 @@
 #include <time.h>
 
 #include "act/cancel.h"
+#include "act/phase.h"
 #include "act/qmp.h"
 
 #define COMMAND_NS (5ull * 1000000000)
@@ -45,37 +46,6 @@ struct kcoh_cancel {
 	char why[384]; /* the last try failed */
 	int error;
 };
-
-static const struct phase_name {
-	const char *name;
-	enum kcoh_phase phase;
-} phase_names[] = {
-	{ "none", KCOH_PHASE_NONE },
-	{ "setup", KCOH_PHASE_SETUP },
-	{ "wait-unplug", KCOH_PHASE_SETUP },
-	{ "active", KCOH_PHASE_ACTIVE },
-	{ "colo", KCOH_PHASE_ACTIVE },
-	{ "pre-switchover", KCOH_PHASE_PRE_SWITCHOVER },
-	{ "device", KCOH_PHASE_DEVICE },
-	{ "postcopy-active", KCOH_PHASE_POSTCOPY },
-	{ "postcopy-paused", KCOH_PHASE_POSTCOPY },
-	{ "postcopy-recover", KCOH_PHASE_POSTCOPY },
-	{ "postcopy-recover-setup", KCOH_PHASE_POSTCOPY },
-	{ "completed", KCOH_PHASE_COMPLETED },
-	{ "failed", KCOH_PHASE_FAILED },
-	{ "cancelling", KCOH_PHASE_CANCELLING },
-	{ "cancelled", KCOH_PHASE_CANCELLED },
-};
-
-/* A phase that a later QEMU invents is one in which something goes on. No status at all is none. */
-static enum kcoh_phase phase_parse(const char *name)
-{
-	for (size_t i = 0; name && i < sizeof(phase_names) / sizeof(phase_names[0]); i++) {
-		if (!strcmp(phase_names[i].name, name))
-			return phase_names[i].phase;
-	}
-	return name ? KCOH_PHASE_ACTIVE : KCOH_PHASE_NONE;
-}
 
 static void timer_set(struct kcoh_cancel *job, uint64_t us)
 {
@@ -166,7 +136,7 @@ static void on_query(void *ctx, int error, const json_t *value, const char *sent
 		finish(job, error, sentence);
 		return;
 	}
-	phase = phase_parse(json_string_value(json_object_get(value, "status")));
+	phase = kcoh_phase_parse(json_string_value(json_object_get(value, "status")));
 	if (job->config.phase)
 		job->config.phase(job->config.ctx, phase);
 	if (phase_ends(job, phase))
@@ -192,7 +162,7 @@ static void on_event(void *ctx, const char *name, const json_t *data)
 
 	if (strcmp(name, "MIGRATION"))
 		return;
-	phase = phase_parse(json_string_value(json_object_get(data, "status")));
+	phase = kcoh_phase_parse(json_string_value(json_object_get(data, "status")));
 	if (job->config.phase)
 		job->config.phase(job->config.ctx, phase);
 	phase_ends(job, phase);

@@ -120,10 +120,12 @@ static int out_write(struct kcoh_qmp *qmp)
 		qmp->io, qmp->out_sent < qmp->out_len ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
-static int command_send(struct kcoh_qmp *qmp, const char *command)
+static int command_send(struct kcoh_qmp *qmp, const char *command, json_t *arguments)
 {
 	json_t *message = json_pack("{s:s, s:I}", "execute", command, "id", ++qmp->id);
 
+	if (arguments)
+		json_object_set(message, "arguments", arguments);
 	free(qmp->out);
 	qmp->out = message ? json_dumps(message, JSON_COMPACT) : NULL;
 	json_decref(message);
@@ -138,13 +140,19 @@ static int command_send(struct kcoh_qmp *qmp, const char *command)
 
 int kcoh_qmp_execute(struct kcoh_qmp *qmp, const char *command, kcoh_qmp_done_fn done)
 {
+	return kcoh_qmp_execute_with(qmp, command, NULL, done);
+}
+
+int kcoh_qmp_execute_with(struct kcoh_qmp *qmp, const char *command, json_t *arguments,
+			  kcoh_qmp_done_fn done)
+{
 	int err;
 
 	if (qmp->state == QMP_BUSY)
 		return -EBUSY;
 	if (qmp->state != QMP_IDLE)
 		return -ENOTCONN;
-	err = command_send(qmp, command);
+	err = command_send(qmp, command, arguments);
 	if (err < 0)
 		return err;
 	qmp->state = QMP_BUSY;
@@ -161,7 +169,7 @@ static void on_greeting(struct kcoh_qmp *qmp, const json_t *message)
 		return;
 	}
 	qmp->state = QMP_NEGOTIATING;
-	err = command_send(qmp, "qmp_capabilities");
+	err = command_send(qmp, "qmp_capabilities", NULL);
 	if (err < 0)
 		fail_errno(qmp, -err);
 }

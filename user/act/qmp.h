@@ -47,4 +47,8 @@ typedef void (*kcoh_qmp_done_fn)(void *ctx, int error, const json_t *ret_value,
 				 const char *sentence);
 int kcoh_qmp_execute(struct kcoh_qmp *qmp, const char *command, kcoh_qmp_done_fn done);
 
+/* The same with arguments, which stay the caller's; NULL: none. */
+int kcoh_qmp_execute_with(struct kcoh_qmp *qmp, const char *command, json_t *arguments,
+			  kcoh_qmp_done_fn done);
+
 #endif

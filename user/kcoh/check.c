@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * check.c - kcoh check: may this VM be migrated now?
+ * check.c - kcoh check: may this VM be migrated now? Or all VMs of this host?
  *
  *   $ kcoh check --vm web-1
  *   web-1: veto: mmu-off: a vCPU runs with its MMU or data cache off
  *   $ echo $?
  *   20
+ *
+ * With --host there is a line a VM, and the status is that of the worst. With --wait S a verdict `wait` is asked for again, twice a
+ * second, until it is another one or S seconds are over; a veto is not waited for.
  *
  * The exit status is for scripts and hooks. An answer that could not be had is 2 and not 0: what to make of that is
  * for the caller's policy to say. But where no kcohd answers and root has broken the glass (override.c), all VMs are allowed.
@@ -15,16 +18,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/clock.h"
 #include "kcoh/client.h"
 #include "kcoh/paint.h"
 #include "kcoh/verdict_print.h"
+#include "names/text.h"
 #include "override/glass.h"
+
+#define WAIT_STEP_US (500 * 1000)
+#define WAIT_MAX_S 86400
 
 struct check_options {
 	struct common_options common;
 	const char *vm;
+	bool host;
+	uint32_t wait_s;
 	bool json;
 };
 
@@ -87,10 +97,73 @@ static int without_kcohd(const struct check_options *options)
 	if (err < 0)
 		return complain("%s", sentence);
 	if (options->json)
-		glass_dump(options->vm, &glass);
+		glass_dump(options->host ? "host" : options->vm, &glass);
 	else
-		glass_print(options->vm, &glass, now_ns);
+		glass_print(options->host ? "host" : options->vm, &glass, now_ns);
 	return STATUS_OK;
+}
+
+static void host_print(const json_t *json)
+{
+	const json_t *vm;
+	size_t i;
+
+	json_array_foreach(json_object_get(json, "vms"), i, vm)
+	{
+		verdict_print(vm);
+	}
+	if (!i)
+		puts("there are no VMs");
+}
+
+static int print(const struct check_options *options, const json_t *json)
+{
+	if (options->json) {
+		json_dumpf(json, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else if (options->host) {
+		host_print(json);
+	} else {
+		verdict_print(json);
+	}
+	return status_of(json_string_value(json_object_get(json, "verdict")));
+}
+
+static bool is_wait(const json_t *json)
+{
+	const char *verdict = json_string_value(json_object_get(json, "verdict"));
+
+	return verdict && !strcmp(verdict, "wait");
+}
+
+/* Asks until the verdict is no `wait`, or time is over. */
+static int ask(const struct check_options *options, const char *path, json_t **ret_json)
+{
+	uint64_t end_ns = kcoh_clock_ns(CLOCK_MONOTONIC) + options->wait_s * 1000000000ull;
+	int status;
+
+	for (;;) {
+		status = client_ask(&options->common, "GET", path, ret_json);
+		if (status != STATUS_OK || !is_wait(*ret_json) ||
+		    kcoh_clock_ns(CLOCK_MONOTONIC) >= end_ns)
+			return status;
+		json_decref(*ret_json);
+		*ret_json = NULL;
+		usleep(WAIT_STEP_US);
+	}
+}
+
+static char *path_make(const struct check_options *options)
+{
+	char *selector, *path = NULL;
+
+	if (options->host)
+		return strdup("/v1/host/verdict");
+	selector = client_escape(options->vm);
+	if (!selector || asprintf(&path, "/v1/vms/%s/verdict", selector) < 0)
+		path = NULL;
+	free(selector);
+	return path;
 }
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
@@ -104,14 +177,22 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'v':
 		options->vm = arg;
 		return 0;
+	case 'a':
+		options->host = true;
+		return 0;
+	case 'w':
+		if (kcoh_text_u32(arg, &options->wait_s) < 0 || options->wait_s > WAIT_MAX_S)
+			usage_error(state, "--wait takes seconds from 0 to %d, not '%s'",
+				    WAIT_MAX_S, arg);
+		return 0;
 	case 'j':
 		options->json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		usage_error(state, "'%s' is too much: name the VM with --vm", arg);
 	case ARGP_KEY_END:
-		if (!options->vm)
-			usage_error(state, "which VM? name it with --vm SEL");
+		if (!options->vm == !options->host)
+			usage_error(state, "which VM? name one with --vm SEL, or all with --host");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -119,6 +200,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option argp_options[] = {
 	{ "vm", 'v', "SEL", 0, "This VM: its id, its name, its UUID, or pid:N", 0 },
+	{ "host", 'a', NULL, 0, "All VMs of this host: the worst verdict counts", 0 },
+	{ "wait", 'w', "S", 0, "Wait up to S seconds as long as the verdict is wait", 0 },
 	{ "json", 'j', NULL, 0, "Print the verdict as JSON", 0 },
 	{ 0 },
 };
@@ -130,7 +213,8 @@ int cmd_check(int argc, char **argv)
 		argp_options,
 		on_option,
 		NULL,
-		"Asks whether a VM may be migrated now.\vPrints the verdict, the reason, and what "
+		"Asks whether a VM, or every VM of this host, may be migrated now.\vPrints the "
+		"verdict, the reason, and what "
 		"the "
 		"reason means. Where no kcohd answers, 'kcoh override --break-glass' counts. Exit "
 		"status: 0 allow or repair, 10 wait, 20 veto, 2 no answer.",
@@ -139,26 +223,20 @@ int cmd_check(int argc, char **argv)
 		NULL
 	};
 	struct check_options options = { 0 };
-	char *selector, *path = NULL;
 	json_t *json = NULL;
+	char *path;
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	selector = client_escape(options.vm);
-	if (!selector || asprintf(&path, "/v1/vms/%s/verdict", selector) < 0)
+	path = path_make(&options);
+	if (!path)
 		return complain("no memory");
-	status = client_ask(&options.common, "GET", path, &json);
-	free(selector);
+	status = ask(&options, path, &json);
 	free(path);
-	if (status != STATUS_OK)
-		return without_kcohd(&options);
-	if (options.json) {
-		json_dumpf(json, stdout, JSON_COMPACT);
-		putchar('\n');
-	} else {
-		verdict_print(json);
-	}
-	status = status_of(json_string_value(json_object_get(json, "verdict")));
+	if (status == STATUS_OK)
+		status = print(&options, json);
+	else
+		status = without_kcohd(&options);
 	json_decref(json);
-	return status;
+	return output_finish(status);
 }

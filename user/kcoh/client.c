@@ -125,7 +125,7 @@ static int answer_take(CURL *curl, const char *body, json_t **ret_json)
 	long status = 0;
 
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 200)
+	if (status != 200 && status != 202)
 		return complain_answer(status, body);
 	*ret_json = json_loads(body ? body : "", 0, NULL);
 	return *ret_json ? STATUS_OK : complain("kcohd's answer is no JSON");

@@ -11,7 +11,7 @@
 #include "kcoh/cmd.h"
 
 /*
- * Asks for `path` (method GET, or POST without a body). On 200 *ret_json is a new reference and the result
+ * Asks for `path` (method GET, DELETE, or POST without a body). On 200 or 202 *ret_json is a new reference and the result
  * STATUS_OK. Anything else is said in one sentence, and the result is STATUS_ERROR.
  */
 int client_ask(const struct common_options *options, const char *method, const char *path,

@@ -169,6 +169,10 @@ static void cancel_start(struct daemon *daemon, const struct kcoh_act *act,
 		cancel_dry(daemon, act, ident);
 		return;
 	}
+	if (kcoh_evacuations_veto(daemon->evacuations, act->vm)) {
+		act_log(daemon, act, ident, KCOH_OUTCOME_STARTED, 0, NULL);
+		return; /* its socket is held by the evacuation, which ends by the same verdict */
+	}
 	if (job_find(daemon, act->vm))
 		return; /* its end is the answer to this one too */
 	err = job_start(daemon, act, ident);
@@ -236,6 +240,7 @@ void acts_forget(void *ctx, const struct kcoh_ident *ident)
 
 	arms_forget(ctx, ident->id);
 	overrides_forget(ctx, ident->id);
+	kcoh_evacuations_gone(((struct daemon *)ctx)->evacuations, ident);
 	if (job)
 		job_free(job);
 }

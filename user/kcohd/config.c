@@ -14,6 +14,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "kcohd/daemon.h"
+#include "serve/policy_json.h"
 
 static const char *path_of(const struct daemon *daemon)
 {
@@ -112,18 +113,7 @@ json_t *config_json(const struct daemon *daemon)
 			 (json_int_t)daemon->reading.good_ns, "error", *error ? error : NULL);
 }
 
-static void line_add(void *ctx, const struct kcoh_config_line *line)
-{
-	json_array_append_new(ctx, json_pack("{s:s, s:s, s:s?, s:i, s:s?}", "key", line->key,
-					     "value", line->value, "file", line->file, "line",
-					     (int)line->line, "section", line->section));
-}
-
 json_t *policy_json(const struct daemon *daemon, const struct kcoh_ident *ident)
 {
-	json_t *settings = json_array();
-
-	kcoh_config_explain(daemon->config, ident->name, ident->uuid, line_add, settings);
-	return json_pack("{s:i, s:s, s:s, s:o, s:o}", "id", (int)ident->id, "name", ident->name,
-			 "uuid", ident->uuid, "settings", settings, "config", config_json(daemon));
+	return kcoh_policy_json(daemon->config, ident, config_json(daemon));
 }

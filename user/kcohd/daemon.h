@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "core/core.h"
 #include "feed/feed.h"
+#include "guard/evacuations.h"
 #include "host/facts.h"
 #include "kcoh/ioctl.h"
 #include "kcohd/options.h"
@@ -79,6 +80,8 @@ struct daemon {
 	bool rescan; /* the core asked for one */
 	LIST_HEAD(, cancel_job) jobs;
 	LIST_HEAD(, arm) arms;
+	struct kcoh_evacuations *evacuations;
+	uint64_t stop_ns; /* kcohd is to end, and waits for evacuations until then; 0: not so */
 	struct kcoh_polkit *polkit;
 	struct kcoh_serve *serve;
 	struct kcoh_feed_wants wants; /* what the feed was told to do besides counting */
@@ -111,10 +114,15 @@ int history_up(struct daemon *daemon); /* history.c */
 void history_down(struct daemon *daemon);
 int feed_up(struct daemon *daemon);
 void feed_down(struct daemon *daemon);
-int module_up(struct daemon *daemon); /* module.c */
+int module_up(struct daemon *daemon); /* evacuations.c: kcohd is asked to end. */
+int evacuations_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx);
+
+/* module.c */
 void module_down(struct daemon *daemon);
 int serve_up(struct daemon *daemon); /* facts.c */
 void serve_down(struct daemon *daemon);
+int evacuations_up(struct daemon *daemon); /* evacuations.c */
+void evacuations_down(struct daemon *daemon);
 int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
 
 /* module.c */

@@ -265,6 +265,7 @@ int serve_up(struct daemon *daemon)
 		.module_release = release,
 		.record = record,
 		.audit = audit,
+		.evacuations = daemon->evacuations,
 		.ctx = daemon,
 	};
 	const char *address = kcoh_config_listen(daemon->config);

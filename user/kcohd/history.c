@@ -33,6 +33,7 @@ static bool is_kept(const struct kcoh_entry *entry)
 	case KCOH_ENTRY_OVERRIDE:
 	case KCOH_ENTRY_LOST:
 	case KCOH_ENTRY_AUDIT:
+	case KCOH_ENTRY_EVACUATION:
 		return true;
 	}
 	return false;

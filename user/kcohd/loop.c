@@ -3,7 +3,8 @@
  * loop.c - what happens when.
  *
  *   10 ms   take what BPF left in the ring buffer; scan again if the core asked for it
- *   100 ms  a TICK: the core judges its deadlines; a recording that is due is written; which overrides have ended?
+ *   100 ms  a TICK: the core judges its deadlines; evacuations are looked at; a recording that is due is written; which overrides have
+ *           ended?
  *   SIGHUP  the configuration is read again
  *   1 s     has the module come or gone? How often do VMs leave the guest? Does nobody ask for times any more?
  *
@@ -116,6 +117,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 	clock_set(daemon);
 	consume(daemon);
 	kcoh_relay_tick(daemon->relay, now_ns());
+	kcoh_evacuations_tick(daemon->evacuations);
 	recorder_look(daemon);
 	overrides_look(daemon);
 	return again(source, TICK_US);
@@ -153,9 +155,9 @@ static int signals_watch(struct daemon *daemon)
 	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
-	err = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+	err = sd_event_add_signal(event, NULL, SIGINT, evacuations_stop, daemon);
 	if (err >= 0)
-		err = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+		err = sd_event_add_signal(event, NULL, SIGTERM, evacuations_stop, daemon);
 	return err < 0 ? err : sd_event_add_signal(event, NULL, SIGHUP, on_hangup, daemon);
 }
 

@@ -20,6 +20,7 @@ static const struct rung {
 	{ history_up, history_down }, /* what is kept of the events */
 	{ feed_up, feed_down }, /* BPF */
 	{ module_up, module_down }, /* kcoh.ko, if it is there */
+	{ evacuations_up, evacuations_down }, /* also those of the kcohd before */
 	{ serve_up, serve_down }, /* the API */
 	{ watch_up, acts_down }, /* the VMs there are, and from now on */
 };

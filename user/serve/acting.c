@@ -73,9 +73,16 @@ static enum MHD_Result post_recording(struct request *request, struct kcoh_roste
 	return answer_json(request->connection, MHD_HTTP_OK, json_pack("{s:s}", "path", path));
 }
 
+static enum MHD_Result delete_one(struct request *request, struct kcoh_roster_vm *unused)
+{
+	(void)unused;
+	return delete_evacuation(request, request->rest);
+}
+
 static const struct act_route {
 	const char *method;
-	const char *path; /* all of it, or what comes before the selector */
+	const char *
+		path; /* all of it, or what comes before the selector; with a / at its end: before what follows (request.rest) */
 	const char *suffix; /* what comes after the selector; NULL: the path has none */
 	const char *allow; /* methods of this path */
 	const char *what; /* in the audit; NULL: who may read may do it */
@@ -85,6 +92,8 @@ static const struct act_route {
 	{ "POST", "/v1/vms/", "/override", "POST, DELETE", "override", override_post },
 	{ "DELETE", "/v1/vms/", "/override", "POST, DELETE", "override-end", override_delete },
 	{ "POST", "/v1/recordings", NULL, "POST", "recording", post_recording },
+	{ "POST", "/v1/vms/", "/evacuations", "GET, POST", "evacuation", post_evacuation },
+	{ "DELETE", "/v1/evacuations/", NULL, "GET, DELETE", "evacuation-cancel", delete_one },
 };
 
 static bool route_matches(const struct act_route *route, const char *path)
@@ -92,6 +101,8 @@ static bool route_matches(const struct act_route *route, const char *path)
 	size_t len = strlen(path), prefix = strlen(route->path);
 	size_t suffix = route->suffix ? strlen(route->suffix) : 0;
 
+	if (!route->suffix && route->path[prefix - 1] == '/')
+		return len > prefix && !strncmp(path, route->path, prefix);
 	if (!route->suffix)
 		return !strcmp(path, route->path);
 	return len > prefix + suffix && !strncmp(path, route->path, prefix) &&
@@ -115,6 +126,7 @@ static enum MHD_Result route_answer(const struct act_route *route, struct reques
 	struct kcoh_roster_vm *vm;
 	char *selector;
 
+	request->rest = path + strlen(route->path);
 	if (!route->suffix)
 		return carry_out(route, request, NULL);
 	selector = strdup(path + strlen(route->path));

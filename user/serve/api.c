@@ -283,6 +283,28 @@ json_t *vm_verdict_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *v
 						    NULL);
 }
 
+/* The worst of all: veto before wait before repair before allow; of equals the VM with the smallest number. */
+static enum MHD_Result get_host_verdict(struct kcoh_serve *serve, struct MHD_Connection *connection,
+					const char *rest)
+{
+	struct kcoh_verdict worst = { .kind = KCOH_VERDICT_ALLOW, .reason = KCOH_RSN_NONE };
+	struct kcoh_roster_vm *vm, *of = NULL;
+	json_t *array = json_array();
+
+	(void)rest;
+	for (size_t i = 0; (vm = kcoh_roster_at(serve->config.roster, i)); i++) {
+		struct kcoh_vm_view view = view_of(serve, vm->ident);
+
+		json_array_append_new(array, vm_verdict_json(serve, vm));
+		if (of && view.verdict.kind <= worst.kind)
+			continue;
+		worst = view.verdict;
+		of = vm;
+	}
+	return answer_json(connection, MHD_HTTP_OK,
+			   kcoh_host_verdict_json(of ? of->ident : NULL, &worst, array));
+}
+
 static json_t *policy_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm)
 {
 	const struct kcoh_serve_config *config = &serve->config;
@@ -304,6 +326,8 @@ static enum MHD_Result get_vm(struct kcoh_serve *serve, struct MHD_Connection *c
 		json = vm_verdict_json;
 	else if (suffix_cut(selector, "/policy"))
 		json = policy_json;
+	else if (suffix_cut(selector, "/evacuations"))
+		json = evacuations_json;
 	if (vm_select(serve, connection, selector, &vm, &answered) == MHD_HTTP_OK)
 		answered = answer_json(connection, MHD_HTTP_OK, json(serve, vm));
 	free(selector);
@@ -332,9 +356,12 @@ static const struct route {
 	{ "/", get_page },
 	{ "/healthz", get_health },
 	{ "/metrics", get_metrics },
+	{ "/v1/evacuations", get_evacuations },
+	{ "/v1/evacuations/", get_evacuation },
 	{ "/v1/events", get_events },
 	{ "/v1/history", get_history },
 	{ "/v1/host", get_host },
+	{ "/v1/host/verdict", get_host_verdict },
 	{ "/v1/vms", get_vms },
 	{ "/v1/vms/", get_vm },
 };

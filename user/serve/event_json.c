@@ -365,6 +365,26 @@ static void audit_fields(json_t *o, const struct kcoh_entry *entry)
 		set_number(o, "left_out", audit->left_out);
 }
 
+static void evacuation_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	const struct kcoh_entry_evacuation *one = &entry->evacuation;
+
+	set_number(o, "evacuation", one->id);
+	set_text(o, "state", kcoh_evacuation_state_name(one->state));
+	set_text(o, "cause", kcoh_evacuation_cause_name(one->cause));
+	set_text(o, "reason", kcoh_reason_name(one->reason));
+	set_text(o, "destination", one->destination ? one->destination : "?");
+	set_number(o, "attempt", one->attempt);
+	set_bool(o, "taken_over", one->taken_over);
+	if (one->over) {
+		set_number(o, "downtime_ms", one->downtime_ms);
+		set_number(o, "total_ms", one->total_ms);
+		set_number(o, "sent_bytes", one->sent_bytes);
+	}
+	if (one->sentence)
+		set_text(o, "sentence", one->sentence);
+}
+
 static const struct event_type {
 	unsigned int type;
 	const char *name;
@@ -395,6 +415,7 @@ static const struct event_type {
 	{ KCOH_ENTRY_ACT, "act", act_fields },
 	{ KCOH_ENTRY_OVERRIDE, "override", override_fields },
 	{ KCOH_ENTRY_AUDIT, "audit", audit_fields },
+	{ KCOH_ENTRY_EVACUATION, "evacuation", evacuation_fields },
 	{ KCOH_ENTRY_LOST, "lost", lost_fields },
 };
 

@@ -45,6 +45,10 @@ static void entry_release(struct kcoh_entry *entry)
 		free(entry->act.sentence);
 	else if (entry->type == KCOH_ENTRY_OVERRIDE)
 		free(entry->override.why);
+	if (entry->type == KCOH_ENTRY_EVACUATION) {
+		free(entry->evacuation.destination);
+		free(entry->evacuation.sentence);
+	}
 }
 
 void kcoh_log_free(struct kcoh_log *log)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/core.h"
+#include "guard/evacuation.h"
 #include "names/roster.h"
 
 /* kcoh_entry.type: an enum kcoh_ev_type, or one of these. */
@@ -25,6 +26,7 @@ enum kcoh_entry_type {
 	KCOH_ENTRY_LOST,
 	KCOH_ENTRY_HARVEST, /* one or more that followed each other closely */
 	KCOH_ENTRY_OVERRIDE, /* an operator's, of a VM; or the break-glass, of the host */
+	KCOH_ENTRY_EVACUATION = 0x11e, /* another state of one */
 	KCOH_ENTRY_AUDIT = 0x11f, /* somebody acts by the API, or was refused */
 };
 
@@ -88,6 +90,16 @@ struct kcoh_entry_override {
 	char *why; /* owned by the log once added */
 };
 
+struct kcoh_entry_evacuation {
+	uint32_t id, attempt;
+	enum kcoh_evacuation_state state;
+	enum kcoh_evacuation_cause cause;
+	enum kcoh_reason reason; /* of the verdict that decided last */
+	bool taken_over, over;
+	uint64_t downtime_ms, total_ms, sent_bytes; /* if it is over */
+	char *destination, *sentence; /* owned by the log once added; may be NULL */
+};
+
 struct kcoh_entry_lost {
 	uint64_t count;
 	bool exits; /* records of single exits, and no others */
@@ -110,6 +122,7 @@ struct kcoh_entry {
 		struct kcoh_entry_override override;
 		struct kcoh_entry_lost lost;
 		struct kcoh_entry_audit audit;
+		struct kcoh_entry_evacuation evacuation;
 		struct kcoh_harvest_sum harvest;
 	};
 };
@@ -125,7 +138,7 @@ void kcoh_log_set_clock(struct kcoh_log *log, int64_t real_minus_mono_ns);
 /* Called after each entry that was added. */
 void kcoh_log_set_notify(struct kcoh_log *log, void (*fn)(void *ctx), void *ctx);
 
-/* Adds a copy (its own reference on ident; act.sentence changes hands), dropping the oldest if full. Returns seq. */
+/* Adds a copy (its own reference on ident; texts of an act or evacuation change hands), dropping the oldest if full. Returns seq. */
 uint64_t kcoh_log_add(struct kcoh_log *log, const struct kcoh_entry *entry);
 
 /* Sequence numbers start at 1. first > last: empty. */

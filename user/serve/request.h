@@ -21,6 +21,7 @@ struct request {
 	struct MHD_Connection *connection;
 	char *body; /* NUL-terminated; NULL: none */
 	size_t body_len;
+	const char *rest; /* of the path, after what its route names; while it is being answered */
 	enum right right;
 	bool by_polkit;
 	struct kcoh_asker asker; /* known once a right was asked for */
@@ -56,5 +57,14 @@ enum MHD_Result override_delete(struct request *request, struct kcoh_roster_vm *
 /* acting.c: the requests that act, and those that come with a body. False: there is no such path; *ret_allow: its methods. */
 bool acting_answer(struct request *request, const char *path, const char *method,
 		   const char **ret_allow, enum MHD_Result *ret_answered);
+
+/* evacuations.c */
+json_t *evacuations_json(struct kcoh_serve *serve, const struct kcoh_roster_vm *vm);
+enum MHD_Result get_evacuations(struct kcoh_serve *serve, struct MHD_Connection *connection,
+				const char *rest);
+enum MHD_Result get_evacuation(struct kcoh_serve *serve, struct MHD_Connection *connection,
+			       const char *rest);
+enum MHD_Result post_evacuation(struct request *request, struct kcoh_roster_vm *vm);
+enum MHD_Result delete_evacuation(struct request *request, const char *number);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "core/core.h"
 #include "feed/feed.h"
+#include "guard/evacuations.h"
 #include "metrics/metrics.h"
 #include "serve/log.h"
 #include "names/roster.h"
@@ -32,6 +33,8 @@ struct kcoh_serve_config {
 	unsigned int max_streams; /* of events at a time; 0: 64 */
 	unsigned int request_ms; /* how long a request may take to come; 0: 30 s */
 	struct kcoh_polkit *polkit; /* who but root may act; must outlive the server. NULL: nobody */
+	struct kcoh_evacuations
+		*evacuations; /* must outlive the server. NULL: none can be asked for */
 	/* Somebody acts, or was refused: an entry of type AUDIT, which the log has already. May be NULL. */
 	void (*audit)(void *ctx, const struct kcoh_entry *entry);
 	/* Exit counters as kcoh_feed_exits(): 0, or a negative errno if there are none. May be NULL. */

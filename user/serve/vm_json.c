@@ -184,6 +184,18 @@ json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_v
 	return o;
 }
 
+json_t *kcoh_host_verdict_json(const struct kcoh_ident *ident, const struct kcoh_verdict *worst,
+			       json_t *vms)
+{
+	json_t *o = json_object();
+
+	add_verdict(o, worst);
+	json_object_set_new(o, "vm", ident ? number(ident->id) : json_null());
+	json_object_set_new(o, "name", ident ? json_string(ident->name) : json_null());
+	json_object_set_new(o, "vms", vms);
+	return o;
+}
+
 static json_t *states_json(const struct kcoh_vm_view *view)
 {
 	return json_pack("{s:o, s:o, s:o, s:o}", "cached", number(view->vcpus_cached), "uncached",

@@ -30,5 +30,8 @@ struct kcoh_vm_facts {
 json_t *kcoh_vm_json(const struct kcoh_vm_facts *facts);
 json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_view *view,
 			  json_t *override);
+/* The worst verdict of a host, whose it is (NULL: there are no VMs), and those of all, an array that is taken over. */
+json_t *kcoh_host_verdict_json(const struct kcoh_ident *ident, const struct kcoh_verdict *worst,
+			       json_t *vms);
 
 #endif
