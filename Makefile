@@ -139,6 +139,7 @@ kmod-fail: setup
 -include tests/bench/bench.mk
 -include tests/metrics/metrics.mk
 -include tests/page/page.mk
+-include tests/fleet/fleet.mk
 -include tests/sim/sim.mk
 -include tests/fuzz/fuzz.mk
 -include tests/guard/guard.mk

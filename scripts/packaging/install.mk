@@ -53,6 +53,7 @@ install: $(VARIANT) bpf manual
 	@$(INSTALL) $(PACKAGING)/system/tmpfiles.conf $(DESTDIR)/usr/lib/tmpfiles.d/kcoh.conf
 	@$(INSTALL) $(PACKAGING)/system/org.kcoh.policy $(DESTDIR)/usr/share/polkit-1/actions/org.kcoh.policy
 	@for file in dashboards/*; do $(INSTALL) $$file $(DESTDIR)$(PREFIX)/share/kcoh/$$file || exit; done
+	@$(INSTALL_PROGRAM) scripts/integrate/libvirt-qemu-hook $(DESTDIR)$(PREFIX)/share/kcoh/integrate/libvirt-qemu-hook
 	@for page in $(MANUAL); do \
 		$(INSTALL) $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
 	@$(INSTALL) build/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kcoh

@@ -113,6 +113,8 @@ int made_new(struct made *made, uint32_t vms)
 					 .features_known = true,
 					 .module_up = true,
 					 .module_stats_known = true,
+					 .fleet_known = true,
+					 .fleet = { .up = true, .vms = 5, .lag_ns = 20000000 },
 					 .smmu = &smmu,
 					 .exit_times = true,
 					 .hooks = 1,

@@ -150,8 +150,29 @@ static const struct {
 	{ "[defaults]\nqmp = /x\n",
 	  ":2: unknown key 'qmp' in [defaults]; known are strategy, guard, cancel, "
 	  "without_module, when_blind, arm_deadline_ms, defer_deadline_ms, hold_deadline_ms" },
-	{ "\n\n[vmm a]\n", ":3: unknown section [vmm a]; known are [kcohd], [defaults], [vm NAME] "
-			   "and [vm uuid:UUID]" },
+	{ "\n\n[vmm a]\n", ":3: unknown section [vmm a]; known are [kcohd], [fleet], [defaults], "
+			   "[vm NAME] and [vm uuid:UUID]" },
+	{ "[fleet]\nendpoint = x\n", ":2: unknown key 'endpoint' in [fleet]; known are endpoints, "
+				     "prefix, host, ca, cert, key, lease_s, unknown_host" },
+	{ "[fleet]\nendpoints = 10.0.0.1:2379\n",
+	  ":2: endpoints must be URLs like https://10.0.0.11:2379, not '10.0.0.1:2379'" },
+	{ "[fleet]\nendpoints = https://a:1, https://b\n", "not 'https://b'" },
+	{ "[fleet]\nendpoints = https://a:1,\n", "not ''" },
+	{ "[fleet]\nendpoints = https://a:1/v3\n", "not 'https://a:1/v3'" },
+	{ "[fleet]\nendpoints = https://u:p@a:1\n", "not 'https://u:p@a:1'" },
+	{ "[fleet]\nendpoints = http://10.0.0.1:2379\n",
+	  ":2: endpoints: 'http://10.0.0.1:2379' is not encrypted" },
+	{ "[fleet]\nendpoints = http://127.0.0.1.evil:2379\n", "is not encrypted" },
+	{ "[fleet]\nendpoints = https://a:1, https://a:2, https://a:3, https://a:4, https://a:5, "
+	  "https://a:6, https://a:7, https://a:8, https://a:9\n",
+	  ":2: endpoints may have 8 URLs at most" },
+	{ "[fleet]\nprefix = /\n", ":2: prefix must be like /kcoh" },
+	{ "[fleet]\nprefix = /a//b\n", ":2: prefix must be like /kcoh" },
+	{ "[fleet]\nhost = a/b\n", ":2: host must be a name of letters, digits, and . _ -" },
+	{ "[fleet]\nlease_s = 4\n", ":2: lease_s must be a number of seconds from 5 to 600" },
+	{ "[fleet]\nunknown_host = warn\n",
+	  ":2: unknown_host 'warn' is not known; choose allow or veto" },
+	{ "[fleet]\nkey = k.pem\n", ":2: key must be an absolute path" },
 	{ "[vm]\n", ":1: [vm] needs the name of a VM, or a pattern: [vm web-*]" },
 	{ "[vm  ]\n", ":1: [vm] needs the name" },
 	{ "guard = warn\n", ":1: 'guard' stands before any section; begin with [kcohd]" },
@@ -221,6 +242,40 @@ static void told_mistakes(void **state)
 			fail_msg("for %s\nwas told: %s\nand not: %s", mistakes[i].text, sentence,
 				 mistakes[i].told);
 	}
+}
+
+static void fleet(void **state)
+{
+	const struct kcoh_fleet_config *fleet;
+	struct kcoh_config *config = load_good("[fleet]\nlease_s = 20\n"), *fresh;
+	char rest[64];
+
+	(void)state;
+	assert_null(kcoh_config_fleet(config)); /* no endpoints */
+	kcoh_config_free(config);
+	config = load_good(
+		"[fleet]\nendpoints = https://10.0.0.1:2379 ,http://[::1]:1\nca = /ca\n"
+		"cert = /c\nkey = /k\nhost = arm-1\nprefix = /a/b\nunknown_host = veto\n");
+	fleet = kcoh_config_fleet(config);
+	assert_int_equal(fleet->endpoints_count, 2);
+	assert_string_equal(fleet->endpoints[0], "https://10.0.0.1:2379");
+	assert_string_equal(fleet->endpoints[1], "http://[::1]:1");
+	assert_string_equal(fleet->host, "arm-1");
+	assert_string_equal(fleet->prefix, "/a/b");
+	assert_string_equal(fleet->key, "/k");
+	assert_int_equal(fleet->lease_s, 15);
+	assert_true(fleet->unknown_veto);
+	fresh = load_good("[fleet]\nendpoints = https://10.0.0.2:2379\n");
+	kcoh_config_adopt(config, fresh, rest, sizeof(rest));
+	assert_string_equal(rest, "[fleet]");
+	assert_string_equal(fleet->endpoints[0], "https://10.0.0.1:2379");
+	assert_false(fleet->unknown_veto); /* that one applies at once */
+	kcoh_config_free(config);
+	assert_int_equal(load("[fleet]\ncert = /c\n", &config), -EINVAL);
+	assert_string_equal(sentence,
+			    "[fleet] has cert but no key: a client certificate needs both");
+	assert_int_equal(load("[fleet]\nendpoints = http://[::1]:1\nca = /c\n", &config), -EINVAL);
+	assert_non_null(strstr(sentence, "no endpoint is https"));
 }
 
 static void unreadable(void **state)
@@ -433,6 +488,7 @@ int main(void)
 		cmocka_unit_test(unreadable),  cmocka_unit_test(short_buffer),
 		cmocka_unit_test(qmp_paths),   cmocka_unit_test(drop_ins),
 		cmocka_unit_test(adopted),     cmocka_unit_test(example),
+		cmocka_unit_test(fleet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

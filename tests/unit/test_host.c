@@ -297,6 +297,17 @@ static void losses(void **state)
 	kcoh_host_judge(&patient, &diagnosis);
 	assert_true(has_finding(&diagnosis, "kcohd", "lost 7 records so far, most by ring-full, "));
 	assert_int_equal(diagnosis.level, KCOH_LEVEL_NOTE);
+	/* a fleet's store that takes nothing makes it so */
+	assert_false(has_finding(&diagnosis, "fleet", ""));
+	patient.fleet = true;
+	patient.fleet_endpoint = "https://10.0.0.11:2379";
+	kcoh_host_judge(&patient, &diagnosis);
+	assert_true(has_finding(&diagnosis, "fleet", "published at https://10.0.0.11:2379"));
+	assert_int_equal(diagnosis.level, KCOH_LEVEL_NOTE);
+	patient.fleet_error = "no answer in time";
+	kcoh_host_judge(&patient, &diagnosis);
+	assert_true(has_finding(&diagnosis, "fleet", "verdicts: no answer in time; see [fleet]"));
+	assert_int_equal(diagnosis.level, KCOH_LEVEL_DEGRADED);
 }
 
 /* More findings than there is room for: the level counts all the same. */

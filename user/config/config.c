@@ -56,7 +56,8 @@ int kcoh_config_new(struct kcoh_config **ret_config)
 	config->recordings_keep = RECORDINGS_KEEP;
 	config->history_days = HISTORY_DAYS;
 	config->history_mb = HISTORY_MB;
-	if (!config->socket || !config->bpf_dir || !config->history || !config->recordings) {
+	if (fleet_new(&config->fleet) < 0 || !config->socket || !config->bpf_dir ||
+	    !config->history || !config->recordings) {
 		kcoh_config_free(config);
 		return -ENOMEM;
 	}
@@ -91,6 +92,7 @@ void kcoh_config_free(struct kcoh_config *config)
 	free(config->history);
 	free(config->bpf_dir);
 	free(config->recordings);
+	fleet_free(&config->fleet);
 	free(config);
 }
 
@@ -167,6 +169,8 @@ int kcoh_config_load(const char *path, struct kcoh_config **ret_config, char *er
 		return ret;
 	}
 	ret = files_read(config, path, err, err_len);
+	if (ret == 0)
+		ret = fleet_check(&config->fleet, err, err_len);
 	if (ret < 0)
 		kcoh_config_free(config);
 	else
@@ -200,6 +204,7 @@ static void policy_move(struct kcoh_config *config, struct kcoh_config *fresh)
 	TAILQ_CONCAT(&config->vms, &fresh->vms, link);
 	TAILQ_CONCAT(&config->files, &fresh->files, link);
 	config->times = fresh->times;
+	config->fleet.unknown_veto = fresh->fleet.unknown_veto;
 }
 
 void kcoh_config_adopt(struct kcoh_config *config, struct kcoh_config *fresh, char *ret_rest,
@@ -219,6 +224,7 @@ void kcoh_config_adopt(struct kcoh_config *config, struct kcoh_config *fresh, ch
 		{ "record_mb", config->record_mb != fresh->record_mb },
 		{ "recordings", differ(config->recordings, fresh->recordings) },
 		{ "recordings_keep", config->recordings_keep != fresh->recordings_keep },
+		{ "[fleet]", fleet_differs(&config->fleet, &fresh->fleet) },
 	};
 	size_t used = 0;
 

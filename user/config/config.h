@@ -29,6 +29,19 @@ struct kcoh_policy {
 		qmp; /* pattern of the path of its QMP socket, or NULL; owned by the configuration */
 };
 
+/* The store that the hosts of a fleet publish verdicts in. All is owned by the configuration. */
+#define KCOH_FLEET_ENDPOINTS 8
+struct kcoh_fleet_config {
+	char *endpoints[KCOH_FLEET_ENDPOINTS]; /* https://ADDRESS:PORT, tried in turn */
+	size_t endpoints_count;
+	char *prefix; /* of all keys: "/kcoh" */
+	char *host; /* what this host is called there */
+	char *ca; /* PEM file of who signs the store's certificate; NULL: the system's */
+	char *cert, *key; /* PEM files of our own certificate; NULL: none */
+	uint32_t lease_s; /* how long what a dead host published stays */
+	bool unknown_veto; /* a VM that the fleet does not know may not come here */
+};
+
 /* The configuration of a host that has no file. */
 int kcoh_config_new(struct kcoh_config **ret_config);
 
@@ -43,7 +56,7 @@ void kcoh_config_free(struct kcoh_config *config);
 const char *kcoh_config_file(const struct kcoh_config *config, size_t i);
 
 /*
- * Takes from `fresh`, which it frees, all that can change while kcohd runs: what applies to VMs, and exit_times. The keys that
+ * Takes from `fresh`, which it frees, all that can change while kcohd runs: what applies to VMs, exit_times, and unknown_host. The keys that
  * differ and stay as they were are named in `ret_rest`: "socket, history_mb", or "".
  */
 void kcoh_config_adopt(struct kcoh_config *config, struct kcoh_config *fresh, char *ret_rest,
@@ -53,6 +66,8 @@ void kcoh_config_adopt(struct kcoh_config *config, struct kcoh_config *fresh, ch
 const char *kcoh_config_history(const struct kcoh_config *config);
 uint32_t kcoh_config_history_days(const struct kcoh_config *config);
 uint32_t kcoh_config_history_mb(const struct kcoh_config *config);
+/* NULL: there is no fleet. */
+const struct kcoh_fleet_config *kcoh_config_fleet(const struct kcoh_config *config);
 const char *kcoh_config_listen(const struct kcoh_config *config); /* TCP address, or NULL */
 const char *kcoh_config_socket(const struct kcoh_config *config);
 const char *kcoh_config_bpf_dir(const struct kcoh_config *config);

@@ -135,6 +135,9 @@ static void section_open(struct parser *parser, const char *name)
 	if (!strcmp(name, "kcohd")) {
 		parser->place = IN_KCOHD;
 		once(parser, &parser->kcohd_line);
+	} else if (!strcmp(name, "fleet")) {
+		parser->place = IN_FLEET;
+		once(parser, &parser->fleet_line);
 	} else if (!strcmp(name, "defaults")) {
 		parser->place = IN_DEFAULTS;
 		once(parser, &parser->defaults_line);
@@ -145,10 +148,11 @@ static void section_open(struct parser *parser, const char *name)
 		else
 			parse_fail(parser, "[vm] needs the name of a VM, or a pattern: [vm web-*]");
 	} else {
-		parse_fail(parser,
-			   "unknown section [%s]; known are [kcohd], [defaults], [vm NAME] and "
-			   "[vm uuid:UUID]",
-			   name);
+		parse_fail(
+			parser,
+			"unknown section [%s]; known are [kcohd], [fleet], [defaults], [vm NAME] "
+			"and [vm uuid:UUID]",
+			name);
 	}
 }
 

@@ -59,13 +59,14 @@ struct kcoh_config {
 	uint32_t record_mb; /* 0: nothing is recorded */
 	char *recordings;
 	uint32_t recordings_keep;
+	struct kcoh_fleet_config fleet; /* [fleet] */
 	/* what applies to VMs */
 	TAILQ_HEAD(, file) files; /* in the order they were read */
 	struct section defaults;
 	TAILQ_HEAD(sections, section) vms; /* in the order in which they are tried */
 };
 
-enum place { IN_NONE, IN_KCOHD, IN_DEFAULTS, IN_VM };
+enum place { IN_NONE, IN_KCOHD, IN_FLEET, IN_DEFAULTS, IN_VM };
 
 #define LINE_BYTES 1024
 #define KEYS_MAX 32 /* more than any section has */
@@ -80,12 +81,28 @@ struct parser {
 	char section_name[LINE_BYTES];
 	struct section *section;
 	struct section *after; /* the last section of this file, behind which the next one goes */
-	unsigned int kcohd_line, defaults_line; /* where these stand in it; 0: not yet */
+	unsigned int kcohd_line, fleet_line,
+		defaults_line; /* where these stand in it; 0: not yet */
 	unsigned int key_lines[KEYS_MAX]; /* … and each key of the section that is read */
 	bool failed;
 	char *err;
 	size_t err_len;
 };
+
+/* A key of a section that stands once. Reads return 1, or 0 after parse_fail(). */
+struct key {
+	const char *name; /* NULL: the end of the table */
+	int (*read)(struct parser *parser, const char *key, const char *value);
+};
+
+/* fleet.c */
+extern const struct key fleet_keys[];
+int fleet_new(struct kcoh_fleet_config *fleet);
+void fleet_free(struct kcoh_fleet_config *fleet);
+/* 0, or -EINVAL and a sentence: keys that do not fit each other. */
+int fleet_check(const struct kcoh_fleet_config *fleet, char *err, size_t err_len);
+/* In what cannot change while kcohd runs. */
+bool fleet_differs(const struct kcoh_fleet_config *a, const struct kcoh_fleet_config *b);
 
 /* file.c: the first error is the one that is told. Returns 0, which to libinih is an error. */
 int parse_fail(struct parser *parser, const char *format, ...)

@@ -143,10 +143,7 @@ static int read_times(struct parser *parser, const char *key, const char *value)
 	return 1;
 }
 
-static const struct key {
-	const char *name;
-	int (*read)(struct parser *parser, const char *key, const char *value);
-} kcohd_keys[] = {
+static const struct key kcohd_keys[] = {
 	{ "socket", read_socket },
 	{ "listen", read_listen },
 	{ "bpf_dir", read_bpf_dir },
@@ -158,7 +155,14 @@ static const struct key {
 	{ "record_mb", read_record_mb },
 	{ "recordings", read_recordings },
 	{ "recordings_keep", read_recordings_keep },
+	{ NULL, NULL },
 };
+
+/* The keys of a section that stands once, or NULL: it is about VMs. */
+static const struct key *keys_of(enum place place)
+{
+	return place == IN_KCOHD ? kcohd_keys : place == IN_FLEET ? fleet_keys : NULL;
+}
 
 /* --- [defaults] and [vm …] -------------------------------------------------------------------------------- */
 
@@ -294,14 +298,21 @@ void setting_print(enum setting setting, uint32_t number, const char *text, char
 /* The i-th key of this kind of section, or NULL for one that may not stand there. */
 static const char *key_name(enum place place, size_t i)
 {
-	if (place == IN_KCOHD)
-		return kcohd_keys[i].name;
+	if (keys_of(place))
+		return keys_of(place)[i].name;
 	return place == IN_DEFAULTS && settings[i].vm_only ? NULL : settings[i].name;
 }
 
 static size_t key_count(enum place place)
 {
-	return place == IN_KCOHD ? COUNT(kcohd_keys) : SETTINGS;
+	const struct key *keys = keys_of(place);
+	size_t n = 0;
+
+	if (!keys)
+		return SETTINGS;
+	while (keys[n].name)
+		n++;
+	return n;
 }
 
 _Static_assert(COUNT(kcohd_keys) <= KEYS_MAX && (int)SETTINGS <= KEYS_MAX, "keys fit");
@@ -334,8 +345,8 @@ int key_read(struct parser *parser, const char *name, const char *value)
 					  "'%s' stands in [%s] already, in line %u: keep one", name,
 					  parser->section_name, parser->key_lines[i]);
 		parser->key_lines[i] = parser->line;
-		if (parser->place == IN_KCOHD)
-			return kcohd_keys[i].read(parser, name, value);
+		if (keys_of(parser->place))
+			return keys_of(parser->place)[i].read(parser, name, value);
 		return setting_read(parser, (enum setting)i, value);
 	}
 	return unknown_key(parser, name);

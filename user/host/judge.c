@@ -197,6 +197,21 @@ static void judge_rest(const struct kcoh_patient *patient, struct kcoh_diagnosis
 		find(diagnosis, KCOH_LEVEL_OK, "kcohd", "runs, and has lost no record");
 }
 
+static void judge_fleet(const struct kcoh_patient *patient, struct kcoh_diagnosis *diagnosis)
+{
+	if (!patient->fleet)
+		return;
+	if (patient->fleet_error)
+		find(diagnosis, KCOH_LEVEL_DEGRADED, "fleet",
+		     "other hosts cannot see this host's verdicts: %s; see [fleet] in the "
+		     "configuration, "
+		     "and whether the store runs",
+		     patient->fleet_error);
+	else
+		find(diagnosis, KCOH_LEVEL_OK, "fleet", "verdicts are published at %s",
+		     patient->fleet_endpoint ? patient->fleet_endpoint : "?");
+}
+
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -267,6 +282,7 @@ void kcoh_host_judge(const struct kcoh_patient *patient, struct kcoh_diagnosis *
 	judge_module(&patient->facts, ret_diagnosis);
 	judge_hooks(patient, ret_diagnosis);
 	judge_rest(patient, ret_diagnosis);
+	judge_fleet(patient, ret_diagnosis);
 	for (size_t i = 0; i < sizeof(abilities) / sizeof(abilities[0]); i++)
 		ability_judge(patient, i,
 			      &ret_diagnosis->abilities[ret_diagnosis->abilities_count++]);

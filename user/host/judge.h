@@ -35,6 +35,9 @@ struct kcoh_patient {
 	enum kcoh_daemon_state daemon;
 	uint64_t records_lost; /* as kcohd counts them */
 	const char *lost_most; /* why most of them; NULL: not told */
+	bool fleet; /* kcohd publishes to a fleet's store */
+	const char *fleet_error; /* why that does not work; NULL: it does */
+	const char *fleet_endpoint; /* where */
 };
 
 struct kcoh_finding {

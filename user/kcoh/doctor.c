@@ -62,6 +62,18 @@ static const char *lost_most(json_t *by)
 	return most;
 }
 
+static void fleet_by_kcohd(struct ward *ward)
+{
+	const json_t *fleet = json_object_get(ward->host, "fleet");
+	const char *error = json_string_value(json_object_get(fleet, "error"));
+
+	ward->patient.fleet = json_is_object(fleet);
+	ward->patient.fleet_endpoint = json_string_value(json_object_get(fleet, "endpoint"));
+	if (!json_is_true(json_object_get(fleet, "up")) &&
+	    (error || !json_integer_value(json_object_get(fleet, "writes"))))
+		ward->patient.fleet_error = error ? error : "nothing has been written yet";
+}
+
 static bool hooks_by_kcohd(struct ward *ward)
 {
 	const json_t *hooks = json_object_get(ward->host, "hooks"), *hook;
@@ -87,6 +99,7 @@ static bool hooks_by_kcohd(struct ward *ward)
 	ward->patient.daemon = KCOH_DAEMON_ANSWERS;
 	ward->patient.records_lost =
 		(uint64_t)json_integer_value(json_object_get(ward->host, "records_lost"));
+	fleet_by_kcohd(ward);
 	ward->patient.lost_most = lost_most(json_object_get(ward->host, "records_lost_by"));
 	return true;
 }

@@ -25,6 +25,8 @@
 #include "store/store.h"
 
 struct arm;
+struct kcoh_publish;
+struct kcoh_publish_stats;
 struct recorder;
 struct cancel_job;
 
@@ -55,6 +57,14 @@ struct reading {
 	char error[512]; /* what was wrong with what was read since; "": nothing */
 };
 
+/* What is published. */
+struct fleet {
+	struct kcoh_publish *publish; /* NULL: there is no fleet */
+	uint64_t seq; /* of the log, when all VMs were told last */
+	uint64_t told_ns;
+	bool told_uuid; /* that some have no UUID */
+};
+
 struct daemon {
 	struct options options;
 	struct kcoh_config *config;
@@ -74,6 +84,7 @@ struct daemon {
 	int feed_error; /* what it said last */
 	struct module module;
 	struct history history;
+	struct fleet fleet;
 	uint32_t host_features; /* as the core was told last */
 	uint32_t page_size; /* bytes */
 	bool pkvm; /* the host was started as a protected one */
@@ -123,11 +134,17 @@ int serve_up(struct daemon *daemon); /* facts.c */
 void serve_down(struct daemon *daemon);
 int evacuations_up(struct daemon *daemon); /* evacuations.c */
 void evacuations_down(struct daemon *daemon);
+int fleet_up(struct daemon *daemon); /* fleet.c */
+void fleet_down(struct daemon *daemon);
 int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
 
 /* module.c */
 void module_look(struct daemon *daemon); /* it may have come or gone */
 int module_release(struct daemon *daemon, uint64_t *ret_ns, char *err, size_t err_len);
+
+/* fleet.c: false, or null, if there is no fleet. */
+bool fleet_stats(const struct daemon *daemon, struct kcoh_publish_stats *ret_stats);
+json_t *fleet_json(const struct daemon *daemon);
 
 /* wants.c: what costs something at each exit, for as long as somebody asks for it. */
 int wants_times(struct daemon *daemon);

@@ -172,6 +172,7 @@ static json_t *host_json(void *ctx)
 	json_object_set_new(o, "exits", exits_json(daemon));
 	json_object_set_new(o, "history",
 			    json_boolean(kcoh_config_history(daemon->config) != NULL));
+	json_object_set_new(o, "fleet", fleet_json(daemon));
 	json_object_set_new(o, "config", config_json(daemon));
 	json_object_set_new(o, "seq", json_integer((json_int_t)kcoh_log_last(daemon->log)));
 	return o;
@@ -205,6 +206,7 @@ static void metrics(void *ctx, struct kcoh_metrics_host *ret_host)
 	ret_host->exit_times = kcoh_config_times(daemon->config);
 	ret_host->records_malformed = kcoh_relay_malformed(daemon->relay);
 	kcoh_feed_each_hook(daemon->feed, count_hook, ret_host);
+	ret_host->fleet_known = fleet_stats(daemon, &ret_host->fleet);
 	ret_host->process_known = kcoh_metrics_process_read(&ret_host->process) == 0;
 }
 

@@ -22,6 +22,7 @@ static const struct rung {
 	{ module_up, module_down }, /* kcoh.ko, if it is there */
 	{ evacuations_up, evacuations_down }, /* also those of the kcohd before */
 	{ serve_up, serve_down }, /* the API */
+	{ fleet_up, fleet_down }, /* the fleet's store, if there is one */
 	{ watch_up, acts_down }, /* the VMs there are, and from now on */
 };
 

@@ -15,6 +15,7 @@
 
 #include "core/core.h"
 #include "feed/feed.h"
+#include "fleet/publish.h"
 #include "kcoh/ioctl.h"
 #include "metrics/openmetrics.h"
 #include "names/roster.h"
@@ -53,6 +54,8 @@ struct kcoh_metrics_host {
 	bool process_known;
 	struct kcoh_metrics_process process;
 	bool exit_times; /* times of exits are always counted: show them */
+	bool fleet_known; /* it is published to a fleet's store */
+	struct kcoh_publish_stats fleet;
 	const struct kcoh_smmu_counts *smmu; /* NULL: not known */
 	const struct kcoh_histograms *histograms; /* NULL: not known */
 	struct kcoh_core_stats core; /* filled by kcoh_metrics_render() */

@@ -136,6 +136,28 @@ HOST_NUMBER(alerts, core.alerts)
 HOST_NUMBER(alerts_quiet, core.alerts_quiet)
 HOST_NUMBER(event_streams, streams)
 
+/* Nothing, unless there is a fleet. */
+#define FLEET_NUMBER(fn, expression)                                                               \
+	static void fn(const struct scrape *scrape)                                                \
+	{                                                                                          \
+		if (scrape->host->fleet_known)                                                     \
+			number(scrape, "", NULL, NULL, scrape->host->fleet.expression);            \
+	}
+FLEET_NUMBER(fleet_up, up)
+FLEET_NUMBER(fleet_vms, vms)
+FLEET_NUMBER(fleet_without_uuid, without_uuid)
+FLEET_NUMBER(fleet_pending, pending)
+FLEET_NUMBER(fleet_writes, writes)
+FLEET_NUMBER(fleet_records, records)
+FLEET_NUMBER(fleet_failures, failures)
+FLEET_NUMBER(fleet_resyncs, resyncs)
+
+static void fleet_lag(const struct scrape *scrape)
+{
+	if (scrape->host->fleet_known)
+		seconds(scrape, "", NULL, NULL, scrape->host->fleet.lag_ns);
+}
+
 /* Named as in events: by the architecture, else by its number. */
 static void smmu_events(const struct scrape *scrape)
 {
@@ -449,6 +471,27 @@ static const struct metric metrics[] = {
 	  .host = alerts_quiet },
 	{ "kcoh_event_streams", "", "", "Readers of the event stream now.", GAUGE,
 	  .host = event_streams },
+	{ "kcoh_fleet_up", "", "",
+	  "1 if the fleet's store has taken what was written to it last. This and those below: "
+	  "only "
+	  "with a [fleet].",
+	  GAUGE, .host = fleet_up },
+	{ "kcoh_fleet_vms", "", "", "VMs whose verdicts are published.", GAUGE, .host = fleet_vms },
+	{ "kcoh_fleet_vms_without_uuid", "", "", "VMs that the fleet cannot find.", GAUGE,
+	  .host = fleet_without_uuid },
+	{ "kcoh_fleet_pending", "", "", "VMs whose change is not in the store yet.", GAUGE,
+	  .host = fleet_pending },
+	{ "kcoh_fleet_lag_seconds", "seconds", "", "How long the oldest of these waits.", GAUGE,
+	  .host = fleet_lag },
+	{ "kcoh_fleet_writes", "", "", "Transactions that the store confirmed.", COUNTER,
+	  .host = fleet_writes },
+	{ "kcoh_fleet_records", "", "", "Verdicts in these.", COUNTER, .host = fleet_records },
+	{ "kcoh_fleet_failures", "", "", "Requests to the store that failed.", COUNTER,
+	  .host = fleet_failures },
+	{ "kcoh_fleet_resyncs", "", "",
+	  "Times that everything was published anew, since the lease or the store's data were "
+	  "lost.",
+	  COUNTER, .host = fleet_resyncs },
 	{ "kcoh_smmu_events", "", "event",
 	  "Event records of all SMMUs, by what they report; what never occurred is left out. Of a "
 	  "storm all count as its last one.",
