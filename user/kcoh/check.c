@@ -214,10 +214,10 @@ int cmd_check(int argc, char **argv)
 		on_option,
 		NULL,
 		"Asks whether a VM, or every VM of this host, may be migrated now.\vPrints the "
-		"verdict, the reason, and what "
-		"the "
-		"reason means. Where no kcohd answers, 'kcoh override --break-glass' counts. Exit "
-		"status: 0 allow or repair, 10 wait, 20 veto, 2 no answer.",
+		"verdict, the reason, and what the reason means. Where no kcohd answers, a glass "
+		"that "
+		"was broken counts (see kcoh override). Exit status: 0 allow or repair, 10 wait, "
+		"20 veto, 2 no answer.",
 		children,
 		NULL,
 		NULL
