@@ -71,7 +71,7 @@ same "MMIO writes are no reads and no faults" "$((stores + N)) $loads $rest" "$(
 did loads:0:$N
 same "MMIO reads are no writes" "$stores $((loads + N)) $rest" "$(more "${mmio[@]}")"
 vmm counted log-on:0 # so that it is a fault a page, not one of a huge page
-did write:0:0x800000:64
+did "write:0:0x800000:$((64 * $(getconf PAGESIZE) / 4096))"
 read -r faults <<<"$(more 0:classes.DABT_LOW)"
 same "faults on a memslot are no MMIO" "$stores $loads" "$(more "${mmio[@]:0:2}")"
 if ((faults >= stores + loads + 64)); then pass "and are counted"; else fail "and are counted" "$faults"; fi

@@ -9,6 +9,7 @@ source "$(dirname -- "$0")/lib.sh"
 
 LOG=$TMP/feed
 FEED_PID=''
+PAGE=$(getconf PAGESIZE)
 
 feed_start() { # feed_start [OPTION…]
 	: >"$LOG"
@@ -66,8 +67,8 @@ vmm quiet run wait:0
 feed_start
 early=$(vm_of early) quiet=$(vm_of quiet)
 same "both VMs from before are found, as such" 2 "$(grep -c 'vm-new .* comm=kcoh-vmm existing=1' "$LOG")"
-same "with their slots" "slot=0 found base=0x40000 logged
-slot=1 found base=0x44000 not logged" "$(records "$early" | sed -nE 's/^(slot=. found base=0x[0-9a-f]+) pages=.* flags=(.) .*/\1 \2/p' |
+same "with their slots" "$(printf 'slot=0 found base=0x%x logged\nslot=1 found base=0x%x not logged' \
+	$((0x40000000 / PAGE)) $((0x44000000 / PAGE)))" "$(records "$early" | sed -nE 's/^(slot=. found base=0x[0-9a-f]+) pages=.* flags=(.) .*/\1 \2/p' |
 	sed 's/1$/logged/; s/0$/not logged/' | sort -u)"
 vmm early unspin:0
 told "a vCPU that was in the guest all the time is known when it leaves" "$early" 'vcpu=0 state cached'
@@ -75,7 +76,7 @@ told "one that never ran is off" "$early" 'vcpu=1 state off'
 told "one that waits with its MMU off is uncached" "$quiet" 'vcpu=0 state uncached'
 
 before=$(exits_of "$quiet" DABT_LOW)
-vmm early noise:0:1 write:0:0:50
+vmm early noise:0:1 "write:0:0:$((50 * PAGE / 4096))"
 same "exits of one VM are not the other's" "$before" "$(exits_of "$quiet" DABT_LOW)"
 if (($(exits_of "$early" DABT_LOW) >= 50)); then pass "and are counted"; else fail "and are counted" "$(grep ^exits "$LOG")"; fi
 vmm_end quiet
@@ -130,11 +131,11 @@ feed_stop
 same "$((5 * rounds)) small VMs came and went" $((5 * rounds + 3)) "$(grep -c vm-gone "$LOG")"
 same "nothing is left of them" "feed left: vms 0, vcpus 0, exit slots 0, lost 0" "$(tail -n 1 "$LOG")"
 
-# A reader that is stopped while one VM changes its slots 200 times, with a ring of one page.
+# A reader that is stopped while one VM changes its slots 600 times, with a ring of one page (of 4 or 16 KiB).
 feed_start --ring 4096
 kill -STOP "$FEED_PID"
 churn=()
-for ((n = 0; n < 100; n++)); do churn+=(slot-remove:1 slot-add:1); done
+for ((n = 0; n < 300; n++)); do churn+=(slot-remove:1 slot-add:1); done
 "$LAB/kcoh-vmm" --guest "$GUESTS/puppet.bin" --mem 2M,2M "${churn[@]}" quit >/dev/null
 kill -CONT "$FEED_PID"
 gap() {
