@@ -24,6 +24,7 @@
 #include <linux/workqueue.h>
 
 #include "kcoh.h"
+#include "kcoh/version.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -251,3 +252,4 @@ module_init(kcoh_init);
 module_exit(kcoh_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Coherency guard for KVM live migration on arm64");
+MODULE_VERSION(KCOH_VERSION);

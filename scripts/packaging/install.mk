@@ -14,14 +14,14 @@ PACKAGING := scripts/packaging
 INSTALL := install -D -m 644
 INSTALL_PROGRAM := install -D -m 755
 
-KCOH_VERSION := $(shell sed -n 's/^\#define KCOH_VERSION "\(.*\)"/\1/p' user/serve/version.h)
+KCOH_VERSION := $(shell sed -n 's/^\#define KCOH_VERSION "\(.*\)"/\1/p' include/kcoh/version.h)
 DKMS_SRC := $(DESTDIR)/usr/src/kcoh-$(KCOH_VERSION)
 
 # --- manual and completions, made from what the programs say of themselves (scripts/manual) ---
 
 MANUAL := $(patsubst docs/man/%.scd,build/man/%,$(wildcard docs/man/*.scd))
 COMPLETIONS := build/completion/bash build/completion/zsh
-MANUAL_FROM := scripts/manual user/serve/version.h $(PROGRAMS:%=build/native/bin/%)
+MANUAL_FROM := scripts/manual include/kcoh/version.h $(PROGRAMS:%=build/native/bin/%)
 
 build/man/%: docs/man/%.scd docs/events.md docs/kcoh.conf.example include/kcoh/reason.h $(MANUAL_FROM)
 	$(call say,MAN,$@)

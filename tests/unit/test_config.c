@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "serve/version.h"
+#include "serve/paths.h"
 
 static char sentence[512];
 

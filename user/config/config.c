@@ -18,7 +18,7 @@
 #include <strings.h>
 
 #include "config/internal.h"
-#include "serve/version.h"
+#include "serve/paths.h"
 
 #define HISTORY "/var/lib/kcoh/history.db"
 #define HISTORY_DAYS 90

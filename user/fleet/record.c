@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fleet/record.h"
-#include "serve/version.h"
+#include "kcoh/version.h"
 
 /* PREFIX/KIND/A/B, or what those without B, or without both, begin with. */
 static void key(char *ret_key, const char *prefix, const char *kind, const char *a, const char *b)

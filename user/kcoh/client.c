@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "kcoh/client.h"
-#include "serve/version.h"
+#include "serve/paths.h"
 
 #define ANSWER_SECONDS 10L
 #define LINE_MAX_BYTES (1u << 20)

@@ -23,7 +23,8 @@
 #include "host/judge.h"
 #include "kcoh/client.h"
 #include "kcoh/paint.h"
-#include "serve/version.h"
+#include "kcoh/version.h"
+#include "serve/paths.h"
 
 #define HOOKS_MAX 128
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "kcoh/cmd.h"
-#include "serve/version.h"
+#include "kcoh/version.h"
 
 static const struct command commands[] = {
 	{ "ps", "list the virtual machines, their cache states and verdicts", cmd_ps },

@@ -6,7 +6,7 @@
 
 #include "kcoh/abi.h"
 #include "kcoh/cmd.h"
-#include "serve/version.h"
+#include "kcoh/version.h"
 
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "host/clock.h"
+#include "kcoh/version.h"
 #include "kcohd/daemon.h"
 #include "serve/event_json.h"
 #include "serve/tcp.h"
 #include "serve/smmu_json.h"
-#include "serve/version.h"
 
 static int exits(void *ctx, uint32_t vm, uint16_t vcpu, struct kcoh_exit_counts *ret_counts)
 {

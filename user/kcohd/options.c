@@ -9,8 +9,9 @@
 #include <stdlib.h>
 
 #include "config/config.h"
+#include "kcoh/version.h"
 #include "kcohd/options.h"
-#include "serve/version.h"
+#include "serve/paths.h"
 
 static const struct argp_option argp_options[] = {
 	{ "config", 'c', "FILE", 0, "Read this configuration (" KCOH_CONFIG_FILE ")", 0 },

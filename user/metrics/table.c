@@ -19,8 +19,8 @@
 #include <string.h>
 
 #include "host/facts.h"
+#include "kcoh/version.h"
 #include "metrics/metrics.h"
-#include "serve/version.h"
 
 #define LABELS_LEN 1024
 #define EXIT_BUCKET_FIRST 9 /* up to 1023 ns */

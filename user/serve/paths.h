@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * version.h - what kcohd and kcoh call themselves, and where they meet.
+ * paths.h - where kcohd, kcoh and the BPF objects meet.
  *
  * Both programs take the socket's default from here, so that neither needs the other's configuration.
  */
-#ifndef KCOH_VERSION_H
-#define KCOH_VERSION_H
-
-#ifndef KCOH_VERSION
-#define KCOH_VERSION "0.1.0"
-#endif
+#ifndef KCOH_PATHS_H
+#define KCOH_PATHS_H
 
 #define KCOH_SOCKET "/run/kcoh/kcohd.sock"
 #define KCOH_BPF_DIR "/usr/lib/kcoh/bpf"
