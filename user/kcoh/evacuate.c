@@ -21,12 +21,11 @@
 
 #include "host/clock.h"
 #include "kcoh/client.h"
-#include "kcoh/paint.h"
+#include "kcoh/table.h"
 #include "names/text.h"
 
 #define LOOK_US (200 * 1000)
 #define BAR 20
-#define CELL 200
 #define TIMEOUT_MAX_S 86400
 #define PAUSE_MAX_MS 30000
 
@@ -56,81 +55,6 @@ static const char *text_of(const json_t *object, const char *key)
 static json_int_t number_of(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
-}
-
-static const char *bytes_text(char *text, json_int_t bytes)
-{
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
-	double value = (double)bytes;
-	size_t unit = 0;
-
-	while (value >= 1024 && unit < 5) {
-		value /= 1024;
-		unit++;
-	}
-	snprintf(text, CELL, value < 10 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-	return text;
-}
-
-/* --- tables ---------------------------------------------------------------------------------------------- */
-
-struct table {
-	const char *const *titles;
-	size_t columns, rows;
-	char (*cells)[CELL]; /* rows times columns */
-};
-
-static char *cell(struct table *table, size_t row, size_t column)
-{
-	return table->cells[row * table->columns + column];
-}
-
-static bool row_add(struct table *table)
-{
-	size_t count = (table->rows + 1) * table->columns;
-	char(*cells)[CELL] = realloc(table->cells, count * CELL);
-
-	if (!cells)
-		return false;
-	table->cells = cells;
-	memset(cell(table, table->rows++, 0), 0, table->columns * CELL);
-	return true;
-}
-
-static size_t width_of(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += (*text & 0xc0) != 0x80;
-	return width;
-}
-
-static void table_print(struct table *table)
-{
-	size_t widths[16] = { 0 };
-
-	for (size_t column = 0; column < table->columns; column++) {
-		widths[column] = width_of(table->titles[column]);
-		for (size_t row = 0; row < table->rows; row++) {
-			size_t width = width_of(cell(table, row, column));
-
-			widths[column] = width > widths[column] ? width : widths[column];
-		}
-	}
-	for (size_t row = 0; row <= table->rows; row++) {
-		for (size_t column = 0; column < table->columns; column++) {
-			const char *text = row ? cell(table, row - 1, column) :
-						 table->titles[column];
-			int pad = column + 1 < table->columns ?
-					  (int)(widths[column] - width_of(text) + 2) :
-					  0;
-
-			printf("%s%s%s%*s", row ? paint(paint_of(text)) : paint(PAINT_BOLD), text,
-			       paint(PAINT_PLAIN), pad, "");
-		}
-		putchar('\n');
-	}
 }
 
 /* --- what would be done ---------------------------------------------------------------------------------- */
@@ -178,24 +102,35 @@ static int plan_one(const struct evacuate_options *options, const json_t *vm, js
 
 static int plan_print(const json_t *all)
 {
-	static const char *const titles[] = { "NAME", "RAM", "VERDICT", "REASON", "PLAN", "WHY" };
-	struct table table = { .titles = titles, .columns = 6 };
+	static const struct table_column columns[] = {
+		{ .title = "NAME" },
+		{ .title = "RAM", .right = true },
+		{ .title = "VERDICT", .colour = paint_of },
+		{ .title = "REASON" },
+		{ .title = "PLAN" },
+		{ .title = "WHY" },
+	};
+	struct table table = TABLE(columns);
 	const json_t *one;
 	size_t i;
 
 	json_array_foreach(all, i, one)
 	{
-		if (!row_add(&table))
+		char(*cells)[TABLE_CELL] = table_row(&table);
+
+		if (!cells) {
+			table_free(&table);
 			return complain("no memory for a table");
-		snprintf(cell(&table, i, 0), CELL, "%s", text_of(one, "name"));
-		bytes_text(cell(&table, i, 1), number_of(one, "ram_bytes"));
-		snprintf(cell(&table, i, 2), CELL, "%s", text_of(one, "verdict"));
-		snprintf(cell(&table, i, 3), CELL, "%s", text_of(one, "reason"));
-		snprintf(cell(&table, i, 4), CELL, "%s", text_of(one, "plan"));
-		snprintf(cell(&table, i, 5), CELL, "%s", text_of(one, "why"));
+		}
+		snprintf(cells[0], TABLE_CELL, "%s", text_of(one, "name"));
+		table_bytes(cells[1], number_of(one, "ram_bytes"));
+		snprintf(cells[2], TABLE_CELL, "%s", text_of(one, "verdict"));
+		snprintf(cells[3], TABLE_CELL, "%s", text_of(one, "reason"));
+		snprintf(cells[4], TABLE_CELL, "%s", text_of(one, "plan"));
+		snprintf(cells[5], TABLE_CELL, "%s", text_of(one, "why"));
 	}
 	table_print(&table);
-	free(table.cells);
+	table_free(&table);
 	return STATUS_OK;
 }
 
@@ -269,11 +204,12 @@ static void bar_print(const json_t *one)
 	json_int_t left = number_of(progress, "remaining_bytes");
 	int done = total > 0 ? (int)((total - left) * 100 / total) : 0, filled = done * BAR / 100;
 	uint64_t since = (uint64_t)number_of(one, "since_ns");
-	char bytes[CELL];
+	char bytes[TABLE_CELL];
 
+	table_bytes(bytes, left);
 	printf("\r\033[K%s: %-10s [%.*s>%*s] %3d %%  %s left  %.1f s", text_of(one, "name"),
-	       text_of(one, "state"), filled, "====================", BAR - filled, "", done,
-	       bytes_text(bytes, left), (double)(kcoh_clock_ns(CLOCK_MONOTONIC) - since) / 1e9);
+	       text_of(one, "state"), filled, "====================", BAR - filled, "", done, bytes,
+	       (double)(kcoh_clock_ns(CLOCK_MONOTONIC) - since) / 1e9);
 	fflush(stdout);
 }
 
@@ -375,45 +311,59 @@ static int move(const struct evacuate_options *options, const json_t *vm, json_t
 	return status;
 }
 
-static void row_fill(struct table *table, size_t row, const json_t *one)
+static void row_fill(char (*cells)[TABLE_CELL], const json_t *one)
 {
 	const json_t *progress = json_object_get(one, "progress");
 	json_int_t downtime = number_of(progress, "downtime_ms");
 
-	snprintf(cell(table, row, 0), CELL, "%s", text_of(one, "name"));
-	snprintf(cell(table, row, 1), CELL, "%s", text_of(one, "state"));
-	snprintf(cell(table, row, 2), CELL, "%s", text_of(one, "cause"));
-	snprintf(cell(table, row, 3), CELL, "%s", text_of(one, "reason"));
-	snprintf(cell(table, row, 4), CELL, "%" JSON_INTEGER_FORMAT, number_of(one, "attempt"));
-	bytes_text(cell(table, row, 5), number_of(progress, "sent_bytes"));
+	snprintf(cells[0], TABLE_CELL, "%s", text_of(one, "name"));
+	snprintf(cells[1], TABLE_CELL, "%s", text_of(one, "state"));
+	snprintf(cells[2], TABLE_CELL, "%s", text_of(one, "cause"));
+	snprintf(cells[3], TABLE_CELL, "%s", text_of(one, "reason"));
+	snprintf(cells[4], TABLE_CELL, "%" JSON_INTEGER_FORMAT, number_of(one, "attempt"));
+	table_bytes(cells[5], number_of(progress, "sent_bytes"));
 	if (downtime)
-		snprintf(cell(table, row, 6), CELL, "%" JSON_INTEGER_FORMAT " ms", downtime);
+		snprintf(cells[6], TABLE_CELL, "%" JSON_INTEGER_FORMAT " ms", downtime);
 	else
-		snprintf(cell(table, row, 6), CELL, "-");
-	snprintf(cell(table, row, 7), CELL, "%" JSON_INTEGER_FORMAT " ms",
+		snprintf(cells[6], TABLE_CELL, "-");
+	snprintf(cells[7], TABLE_CELL, "%" JSON_INTEGER_FORMAT " ms",
 		 number_of(one, "paused_ns") / 1000000);
-	snprintf(cell(table, row, 8), CELL, "%.1f s",
+	snprintf(cells[8], TABLE_CELL, "%.1f s",
 		 (double)(number_of(one, "end_ns") - number_of(one, "since_ns")) / 1e9);
-	snprintf(cell(table, row, 9), CELL, "%s", text_of(one, "sentence"));
+	snprintf(cells[9], TABLE_CELL, "%s", text_of(one, "sentence"));
 }
 
 static int summary_print(const json_t *all)
 {
-	static const char *const titles[] = { "NAME", "RESULT",   "CAUSE",  "REASON", "TRIES",
-					      "SENT", "DOWNTIME", "PAUSED", "TIME",   "WHAT" };
-	struct table table = { .titles = titles, .columns = 10 };
+	static const struct table_column columns[] = {
+		{ .title = "NAME" },
+		{ .title = "RESULT" },
+		{ .title = "CAUSE" },
+		{ .title = "REASON" },
+		{ .title = "TRIES", .right = true },
+		{ .title = "SENT", .right = true },
+		{ .title = "DOWNTIME", .right = true },
+		{ .title = "PAUSED", .right = true },
+		{ .title = "TIME", .right = true },
+		{ .title = "WHAT" },
+	};
+	struct table table = TABLE(columns);
 	const json_t *one;
 	size_t i;
 
 	json_array_foreach(all, i, one)
 	{
-		if (!row_add(&table))
+		char(*cells)[TABLE_CELL] = table_row(&table);
+
+		if (!cells) {
+			table_free(&table);
 			return complain("no memory for a table");
-		row_fill(&table, i, one);
+		}
+		row_fill(cells, one);
 	}
 	putchar('\n');
 	table_print(&table);
-	free(table.cells);
+	table_free(&table);
 	return STATUS_OK;
 }
 

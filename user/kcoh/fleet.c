@@ -24,7 +24,7 @@
 #include "fleet/lookup.h"
 #include "fleet/record.h"
 #include "kcoh/cmd.h"
-#include "kcoh/paint.h"
+#include "kcoh/table.h"
 #include "names/text.h"
 
 #define DEADLINE_S 6
@@ -146,32 +146,40 @@ static void vms_print(const json_t *records)
 	}
 }
 
-static void host_row(const json_t *record, int width)
+static int hosts_print(const json_t *records)
 {
-	json_int_t vms, veto, wait;
-
-	json_unpack((json_t *)record, "{s:I, s:I, s:I}", "vms", &vms, "veto", &veto, "wait", &wait);
-	printf("%-*s  %-7s  %4" JSON_INTEGER_FORMAT "  %4" JSON_INTEGER_FORMAT
-	       "  %4" JSON_INTEGER_FORMAT "  ",
-	       width, text_of(record, "host"), text_of(record, "version"), vms, veto, wait);
-	verdict_print(text_of(record, "verdict"));
-	putchar('\n');
-}
-
-static void hosts_print(const json_t *records)
-{
+	static const struct table_column columns[] = {
+		{ .title = "HOST" },
+		{ .title = "VERSION" },
+		{ .title = "VMS", .right = true },
+		{ .title = "VETO", .right = true },
+		{ .title = "WAIT", .right = true },
+		{ .title = "VERDICT", .colour = paint_of },
+	};
+	static const char *const counts[] = { "vms", "veto", "wait" };
+	struct table table = TABLE(columns);
 	const json_t *record;
-	int width = 4;
 	size_t i;
 
 	json_array_foreach(records, i, record)
 	{
-		int len = (int)strlen(text_of(record, "host"));
+		char(*cells)[TABLE_CELL] = table_row(&table);
 
-		width = len > width ? len : width;
+		if (!cells) {
+			table_free(&table);
+			return complain("no memory for a table of %zu hosts",
+					json_array_size(records));
+		}
+		snprintf(cells[0], TABLE_CELL, "%s", text_of(record, "host"));
+		snprintf(cells[1], TABLE_CELL, "%s", text_of(record, "version"));
+		for (size_t count = 0; count < 3; count++)
+			snprintf(cells[2 + count], TABLE_CELL, "%" JSON_INTEGER_FORMAT,
+				 json_integer_value(json_object_get(record, counts[count])));
+		snprintf(cells[5], TABLE_CELL, "%s", text_of(record, "verdict"));
 	}
-	printf("%-*s  VERSION   VMS  VETO  WAIT  VERDICT\n", width, "HOST");
-	json_array_foreach(records, i, record) host_row(record, width);
+	table_print(&table);
+	table_free(&table);
+	return STATUS_OK;
 }
 
 static void json_print(const char *name, const json_t *records)
@@ -248,7 +256,7 @@ static int tell(const struct asked *asked, const struct kcoh_config *config,
 	else if (options->host)
 		vms_print(records);
 	else
-		hosts_print(records);
+		return hosts_print(records);
 	return STATUS_OK;
 }
 

@@ -18,9 +18,7 @@
 #include <unistd.h>
 
 #include "kcoh/client.h"
-#include "kcoh/paint.h"
-
-#define CELL_BYTES 160
+#include "kcoh/table.h"
 
 enum column {
 	ID,
@@ -39,28 +37,25 @@ enum column {
 	COLUMNS
 };
 
-static const struct {
-	const char *title;
-	bool right;
-	bool wide; /* with --wide only */
-} columns[COLUMNS] = {
-	[ID] = { "ID", true, false },
-	[NAME] = { "NAME", false, false },
-	[UUID] = { "UUID", false, true },
-	[PID] = { "PID", true, false },
-	[VCPUS] = { "VCPUS", false, false },
-	[RAM] = { "RAM", true, false },
-	[EPOCH] = { "EPOCH", true, false },
-	[DIRTY] = { "DIRTY/S", true, true },
-	[WINDOW] = { "WINDOW", false, false },
-	[VERDICT] = { "VERDICT", false, false },
-	[REASON] = { "REASON", false, false },
-	[EXITS] = { "EXITS", true, true },
-	[EXIT_RATE] = { "EXITS/S", true, false },
-};
+static enum paint window_colour(const char *text)
+{
+	return strcmp(text, "-") ? PAINT_BAD : PAINT_PLAIN;
+}
 
-struct row {
-	char cells[COLUMNS][CELL_BYTES];
+static const struct table_column columns[COLUMNS] = {
+	[ID] = { .title = "ID", .right = true },
+	[NAME] = { .title = "NAME" },
+	[UUID] = { .title = "UUID", .wide = true },
+	[PID] = { .title = "PID", .right = true },
+	[VCPUS] = { .title = "VCPUS" },
+	[RAM] = { .title = "RAM", .right = true },
+	[EPOCH] = { .title = "EPOCH", .right = true },
+	[DIRTY] = { .title = "DIRTY/S", .right = true, .wide = true },
+	[WINDOW] = { .title = "WINDOW", .colour = window_colour },
+	[VERDICT] = { .title = "VERDICT", .colour = paint_of },
+	[REASON] = { .title = "REASON" },
+	[EXITS] = { .title = "EXITS", .right = true, .wide = true },
+	[EXIT_RATE] = { .title = "EXITS/S", .right = true },
 };
 
 struct ps_options {
@@ -81,20 +76,6 @@ static json_int_t number_of(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
-/* "2.0 GiB" */
-static void bytes_print(char *cell, json_int_t bytes)
-{
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
-	double value = (double)bytes;
-	size_t unit = 0;
-
-	while (value >= 1024 && unit < 5) {
-		value /= 1024;
-		unit++;
-	}
-	snprintf(cell, CELL_BYTES, value < 10 && unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-}
-
 /* "81234", then "901k", "12M": four or five digits are as many as one reads at a glance. */
 static void count_print(char *cell, const json_t *count)
 {
@@ -103,14 +84,14 @@ static void count_print(char *cell, const json_t *count)
 	size_t i = 0;
 
 	if (!json_is_integer(count)) {
-		snprintf(cell, CELL_BYTES, "-");
+		snprintf(cell, TABLE_CELL, "-");
 		return;
 	}
 	while (value >= 100000 && i < sizeof(suffixes) - 2) {
 		value /= 1000;
 		i++;
 	}
-	snprintf(cell, CELL_BYTES, i ? "%" JSON_INTEGER_FORMAT "%c" : "%" JSON_INTEGER_FORMAT,
+	snprintf(cell, TABLE_CELL, i ? "%" JSON_INTEGER_FORMAT "%c" : "%" JSON_INTEGER_FORMAT,
 		 value, suffixes[i]);
 }
 
@@ -121,13 +102,13 @@ static void vcpus_print(char *cell, const json_t *vm)
 	const char *state, *between = ": ";
 	size_t len;
 
-	len = (size_t)snprintf(cell, CELL_BYTES, "%zu",
+	len = (size_t)snprintf(cell, TABLE_CELL, "%zu",
 			       json_array_size(json_object_get(vm, "vcpus")));
 	json_object_foreach((json_t *)states, state, count)
 	{
-		if (!json_integer_value(count) || len >= CELL_BYTES)
+		if (!json_integer_value(count) || len >= TABLE_CELL)
 			continue;
-		len += (size_t)snprintf(cell + len, CELL_BYTES - len,
+		len += (size_t)snprintf(cell + len, TABLE_CELL - len,
 					"%s%" JSON_INTEGER_FORMAT " %s", between,
 					json_integer_value(count), state);
 		between = ", ";
@@ -139,12 +120,12 @@ static void windows_print(char *cell, const json_t *windows)
 	const json_t *window;
 	size_t i, len = 0;
 
-	snprintf(cell, CELL_BYTES, "-");
+	snprintf(cell, TABLE_CELL, "-");
 	json_array_foreach(windows, i, window)
 	{
-		if (!json_is_true(json_object_get(window, "open")) || len >= CELL_BYTES)
+		if (!json_is_true(json_object_get(window, "open")) || len >= TABLE_CELL)
 			continue;
-		len += (size_t)snprintf(cell + len, CELL_BYTES - len, "%s%s", len ? "," : "",
+		len += (size_t)snprintf(cell + len, TABLE_CELL - len, "%s%s", len ? "," : "",
 					text_of(window, "class"));
 	}
 }
@@ -158,22 +139,22 @@ static void epoch_print(char *cell, const json_t *epoch)
 	seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9 -
 		  (double)number_of(epoch, "since_ns") / 1e9;
 	if (!json_is_object(epoch))
-		snprintf(cell, CELL_BYTES, "-");
+		snprintf(cell, TABLE_CELL, "-");
 	else
-		snprintf(cell, CELL_BYTES, seconds < 100 ? "%.1fs" : "%.0fs", seconds);
+		snprintf(cell, TABLE_CELL, seconds < 100 ? "%.1fs" : "%.0fs", seconds);
 }
 
 static void uuid_print(char *cell, const json_t *uuid)
 {
-	snprintf(cell, CELL_BYTES, "%s", json_is_string(uuid) ? json_string_value(uuid) : "-");
+	snprintf(cell, TABLE_CELL, "%s", json_is_string(uuid) ? json_string_value(uuid) : "-");
 }
 
 static void dirty_print(char *cell, const json_t *bytes)
 {
 	if (json_is_integer(bytes))
-		bytes_print(cell, json_integer_value(bytes));
+		table_bytes(cell, json_integer_value(bytes));
 	else
-		snprintf(cell, CELL_BYTES, "-");
+		snprintf(cell, TABLE_CELL, "-");
 }
 
 /* "override of mmu-off"; "cleaning, override": one is in force that has nothing to do now. */
@@ -184,77 +165,29 @@ static void reason_print(char *cell, const json_t *vm, const json_t *verdict)
 	bool stands_by = json_is_object(json_object_get(vm, "override"));
 
 	if (overrides)
-		snprintf(cell, CELL_BYTES, "%s of %s", reason, overrides);
+		snprintf(cell, TABLE_CELL, "%s of %s", reason, overrides);
 	else
-		snprintf(cell, CELL_BYTES, "%s%s", reason, stands_by ? ", override" : "");
+		snprintf(cell, TABLE_CELL, "%s%s", reason, stands_by ? ", override" : "");
 }
 
-static void row_fill(struct row *row, const json_t *vm)
+static void row_fill(char (*cells)[TABLE_CELL], const json_t *vm)
 {
 	const json_t *verdict = json_object_get(vm, "verdict");
 
-	snprintf(row->cells[ID], CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(vm, "id"));
-	snprintf(row->cells[NAME], CELL_BYTES, "%s", text_of(vm, "name"));
-	uuid_print(row->cells[UUID], json_object_get(vm, "uuid"));
-	snprintf(row->cells[PID], CELL_BYTES, "%" JSON_INTEGER_FORMAT, number_of(vm, "pid"));
-	vcpus_print(row->cells[VCPUS], vm);
-	bytes_print(row->cells[RAM], number_of(vm, "ram_bytes"));
-	epoch_print(row->cells[EPOCH], json_object_get(vm, "epoch"));
-	windows_print(row->cells[WINDOW], json_object_get(vm, "windows"));
-	snprintf(row->cells[VERDICT], CELL_BYTES, "%s", text_of(verdict, "verdict"));
-	reason_print(row->cells[REASON], vm, verdict);
-	dirty_print(row->cells[DIRTY],
+	snprintf(cells[ID], TABLE_CELL, "%" JSON_INTEGER_FORMAT, number_of(vm, "id"));
+	snprintf(cells[NAME], TABLE_CELL, "%s", text_of(vm, "name"));
+	uuid_print(cells[UUID], json_object_get(vm, "uuid"));
+	snprintf(cells[PID], TABLE_CELL, "%" JSON_INTEGER_FORMAT, number_of(vm, "pid"));
+	vcpus_print(cells[VCPUS], vm);
+	table_bytes(cells[RAM], number_of(vm, "ram_bytes"));
+	epoch_print(cells[EPOCH], json_object_get(vm, "epoch"));
+	windows_print(cells[WINDOW], json_object_get(vm, "windows"));
+	snprintf(cells[VERDICT], TABLE_CELL, "%s", text_of(verdict, "verdict"));
+	reason_print(cells[REASON], vm, verdict);
+	dirty_print(cells[DIRTY],
 		    json_object_get(json_object_get(vm, "harvests"), "dirty_bytes_per_s"));
-	count_print(row->cells[EXITS], json_object_get(json_object_get(vm, "exits"), "total"));
-	count_print(row->cells[EXIT_RATE], json_object_get(json_object_get(vm, "exits"), "per_s"));
-}
-
-static enum paint cell_colour(const struct row *row, size_t column)
-{
-	if (column == VERDICT)
-		return paint_of(row->cells[column]);
-	if (column == WINDOW && strcmp(row->cells[column], "-"))
-		return PAINT_BAD;
-	return PAINT_PLAIN;
-}
-
-/* Characters of UTF-8, which is what all names are. */
-static int width_of(const char *text)
-{
-	int width = 0;
-
-	for (; *text; text++)
-		width += (*text & 0xc0) != 0x80;
-	return width;
-}
-
-/* A width of 0: the column is not shown. */
-static void row_print(const struct row *row, const int *widths, bool title)
-{
-	for (size_t i = 0; i < COLUMNS; i++) {
-		int pad = widths[i] - width_of(row->cells[i]);
-		enum paint colour = title ? PAINT_BOLD : cell_colour(row, i);
-
-		if (!widths[i])
-			continue;
-		printf("%s%*s", i ? "  " : "", columns[i].right ? pad : 0, "");
-		if (colour == PAINT_PLAIN)
-			printf("%s", row->cells[i]);
-		else
-			printf("%s%s%s", paint(colour), row->cells[i], paint(PAINT_PLAIN));
-		printf("%*s", columns[i].right ? 0 : pad, "");
-	}
-	putchar('\n');
-}
-
-static void widths_add(int *widths, const struct row *row)
-{
-	for (size_t i = 0; i < COLUMNS; i++) {
-		int width = width_of(row->cells[i]);
-
-		if (width > widths[i])
-			widths[i] = width;
-	}
+	count_print(cells[EXITS], json_object_get(json_object_get(vm, "exits"), "total"));
+	count_print(cells[EXIT_RATE], json_object_get(json_object_get(vm, "exits"), "per_s"));
 }
 
 /* Columns of a terminal; 0: standard output is none. */
@@ -266,38 +199,34 @@ static int terminal_width(void)
 										       0;
 }
 
-/* Hides what was not asked for, but for the UUID if there is room for it. */
-static void columns_choose(int *widths, bool wide)
+/* The UUID comes along where there is room for it. */
+static void columns_choose(struct table *table, bool wide)
 {
-	int uuid = widths[UUID], sum = 0;
-
-	for (size_t i = 0; i < COLUMNS; i++) {
-		if (columns[i].wide && !wide)
-			widths[i] = 0;
-		sum += widths[i] ? widths[i] + 2 : 0;
-	}
-	if (sum + uuid <= terminal_width())
-		widths[UUID] = uuid;
+	for (size_t i = 0; i < COLUMNS && wide; i++)
+		table_show(table, i);
+	if (table_width(table) + table_column_width(table, UUID) <= terminal_width())
+		table_show(table, UUID);
 }
 
-static int table_print(const json_t *vms, bool wide)
+static int vms_print(const json_t *vms, bool wide)
 {
-	size_t count = json_array_size(vms);
-	struct row *rows = calloc(count + 1, sizeof(*rows));
-	int widths[COLUMNS] = { 0 };
+	struct table table = TABLE(columns);
+	const json_t *vm;
+	size_t i;
 
-	if (!rows)
-		return complain("no memory for a table of %zu VMs", count);
-	for (size_t i = 0; i < COLUMNS; i++)
-		snprintf(rows[0].cells[i], CELL_BYTES, "%s", columns[i].title);
-	for (size_t i = 0; i < count; i++)
-		row_fill(&rows[i + 1], json_array_get(vms, i));
-	for (size_t i = 0; i <= count; i++)
-		widths_add(widths, &rows[i]);
-	columns_choose(widths, wide);
-	for (size_t i = 0; i <= count; i++)
-		row_print(&rows[i], widths, i == 0);
-	free(rows);
+	json_array_foreach(vms, i, vm)
+	{
+		char(*cells)[TABLE_CELL] = table_row(&table);
+
+		if (!cells) {
+			table_free(&table);
+			return complain("no memory for a table of %zu VMs", json_array_size(vms));
+		}
+		row_fill(cells, vm);
+	}
+	columns_choose(&table, wide);
+	table_print(&table);
+	table_free(&table);
 	return STATUS_OK;
 }
 
@@ -355,7 +284,7 @@ int cmd_ps(int argc, char **argv)
 		json_dumpf(json, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		status = table_print(json_object_get(json, "vms"), options.wide);
+		status = vms_print(json_object_get(json, "vms"), options.wide);
 	}
 	json_decref(json);
 	return output_finish(status);
