@@ -141,6 +141,7 @@ kmod-fail: setup
 -include tests/page/page.mk
 -include tests/fleet/fleet.mk
 -include tests/sim/sim.mk
+-include tests/golden/golden.mk
 -include tests/fuzz/fuzz.mk
 -include tests/guard/guard.mk
 -include scripts/packaging/install.mk
@@ -176,7 +177,7 @@ bench: KERNELS := 6.1
 bench: arm64 bpf kmod guests
 	@tests/bench/run $(KERNELS:%=--kernel %)
 
-## mutants   does a test fail when the module is wrong in one of 16 ways
+## mutants   does a test fail when the module is wrong in one of 17 ways
 mutants: guests kmod build/native/witness.so
 	@tests/lab/mutants/run
 
