@@ -136,6 +136,19 @@ static void stays_when_not_needed(void **state)
 	CASE(lines);
 }
 
+/* That a migration has completed may be told after an override was given that it did not see: a monitor that is asked late. */
+static void stays_when_given_later(void **state)
+{
+	static const struct line lines[] = {
+		VETOED,
+		{ 10, OVERRIDE(1, 60000, 0), ALLOW(OVERRIDE), "" },
+		{ 20, PHASE(1, COMPLETED), ALLOW(OVERRIDE), "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
 /* Of one VM, for that VM's life, and not if it comes too late. */
 static void of_one_vm(void **state)
 {
@@ -206,6 +219,7 @@ int main(void)
 		cmocka_unit_test(of_wait_and_not_of_repair),
 		cmocka_unit_test(ends_with_the_migration),
 		cmocka_unit_test(stays_when_not_needed),
+		cmocka_unit_test(stays_when_given_later),
 		cmocka_unit_test(of_one_vm),
 		cmocka_unit_test(is_saved),
 	};
