@@ -241,11 +241,11 @@ owner_end() { # by kill -9: its file is closed, whatever it was doing
 
 # --- kcohd ------------------------------------------------------------------------------------------------------
 
-# kcohd_start CONFIG-TEXT: returns when it answers.
+# kcohd_start CONFIG-TEXT [OPTION…]: returns when it answers.
 kcohd_start() {
 	printf '%s\n' "$1" >"$TMP/kcoh.conf"
 	command -v kcohd kcoh >/dev/null || give_up "kcohd and kcoh are in the lab"
-	kcohd --config "$TMP/kcoh.conf" >"$TMP/kcohd.log" 2>&1 &
+	kcohd --config "$TMP/kcoh.conf" "${@:2}" >"$TMP/kcohd.log" 2>&1 &
 	KCOHD_PID=$!
 	wait_for "$KCOHD_WAIT" kcoh ps || give_up "kcohd answers within $KCOHD_WAIT s" "$(<"$TMP/kcohd.log")"
 }

@@ -62,7 +62,7 @@ vmm vm log-off:0
 kcohd_start '[defaults]
 strategy = defer
 guard = enforce
-defer_deadline_ms = 3000'
+defer_deadline_ms = 6000'
 becomes "a VM that nobody migrates may be off for ever: the wait has ended" veto/mmu-off
 vmm vm log-on:0
 becomes "a migration has a wait of its own" wait/deferred
@@ -75,6 +75,27 @@ vmm vm on:0
 becomes "and goes on when the caches are on: what was written before is cleaned" repair/cleaning
 same "kcoh check says 0" 0 "$(status_of_check)"
 vmm vm log-off:0
+kcohd_stop
+
+kcohd_start '[defaults]
+strategy = hold
+guard = enforce
+[vm *]
+qmp = /run/vm.sock' --dry-run
+check "--dry-run: what the module would be given is said" wait_for 10 grep -q 'would have given the module its strategy hold, but for --dry-run' "$TMP/kcohd.log"
+trace_start vm
+check "and told" wait_for 10 traces "$TMP/trace" '.type == "act" and .act == "arm" and .outcome == "dry"'
+kill "$TRACE_PID"
+vmm vm log-on:0 off:0
+pass "a vCPU that turns its caches off goes on"
+same "the module has no owner of this VM" 0 "$("$LAB/kcoh-vmfile" "${VMM_PID[vm]}" status | jq .held)"
+sed -i 's/hold/veto/' "$TMP/kcoh.conf"
+kill -HUP "$KCOHD_PID"
+becomes "the verdict is what it would be" veto/mmu-off
+check "a cancel is said and not tried" wait_for 10 grep -q 'would have cancelled its migration, but for --dry-run' "$TMP/kcohd.log"
+same "evacuations are refused" 'false this kcohd carries out none' \
+	"$(curl -s --unix-socket /run/kcoh/kcohd.sock http://kcohd/v1/vms/vm/evacuations | jq -r '"\(.can) \(.why)"')"
+vmm vm log-off:0 on:0
 kcohd_stop
 
 kcohd_start '[defaults]

@@ -4,7 +4,7 @@
  *
  * A cancel is a job of its own on the loop, at most one a VM. It ends within 8 s, with an ACT_DONE that the core gets and
  * an `act` event that people get; the core allows an act 10 s, and decides whether to try again. Under guard = warn,
- * and where the configuration names no QMP socket, acts are dry: said, not done.
+ * where the configuration names no QMP socket, and with --dry-run, acts are dry: said, not done.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -146,15 +146,23 @@ static int job_start(struct daemon *daemon, const struct kcoh_act *act, struct k
 	return err;
 }
 
-static void cancel_dry(struct daemon *daemon, const struct kcoh_act *act, struct kcoh_ident *ident)
+static const char *dry_sentence(const struct daemon *daemon, const struct kcoh_ident *ident)
 {
 	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name, ident->uuid);
-	const char *sentence = policy.guard == KCOH_GUARD_WARN ?
-				       "would have cancelled its migration, but guard = warn" :
-			       !policy.cancel ?
-				       "would have cancelled its migration, but cancel = no" :
-				       "would have cancelled its migration, but the configuration "
-				       "gives no usable qmp = for it";
+
+	if (daemon->options.dry_run)
+		return "would have cancelled its migration, but for --dry-run";
+	if (policy.guard == KCOH_GUARD_WARN)
+		return "would have cancelled its migration, but guard = warn";
+	if (!policy.cancel)
+		return "would have cancelled its migration, but cancel = no";
+	return "would have cancelled its migration, but the configuration gives no usable qmp = "
+	       "for it";
+}
+
+static void cancel_dry(struct daemon *daemon, const struct kcoh_act *act, struct kcoh_ident *ident)
+{
+	const char *sentence = dry_sentence(daemon, ident);
 
 	say_vm(LOG_WARNING, ident, act->reason, "%s (%s)", sentence, kcoh_reason_name(act->reason));
 	act_log(daemon, act, ident, KCOH_OUTCOME_DRY, 0, sentence);
@@ -169,7 +177,7 @@ static void cancel_start(struct daemon *daemon, const struct kcoh_act *act,
 		cancel_dry(daemon, act, ident);
 		return;
 	}
-	if (kcoh_evacuations_veto(daemon->evacuations, act->vm)) {
+	if (daemon->evacuations && kcoh_evacuations_veto(daemon->evacuations, act->vm)) {
 		act_log(daemon, act, ident, KCOH_OUTCOME_STARTED, 0, NULL);
 		return; /* its socket is held by the evacuation, which ends by the same verdict */
 	}
@@ -236,11 +244,13 @@ void act_start(void *ctx, const struct kcoh_act *act)
 
 void acts_forget(void *ctx, const struct kcoh_ident *ident)
 {
-	struct cancel_job *job = job_find(ctx, ident->id);
+	struct daemon *daemon = ctx;
+	struct cancel_job *job = job_find(daemon, ident->id);
 
-	arms_forget(ctx, ident->id);
-	overrides_forget(ctx, ident->id);
-	kcoh_evacuations_gone(((struct daemon *)ctx)->evacuations, ident);
+	arms_forget(daemon, ident->id);
+	overrides_forget(daemon, ident->id);
+	if (daemon->evacuations)
+		kcoh_evacuations_gone(daemon->evacuations, ident);
 	if (job)
 		job_free(job);
 }

@@ -5,9 +5,10 @@
  * ARM opens the VM's file at the module (act/vmfile.h) and keeps it open; a later one uses it again. DISARM closes it, and so do
  * the VM's end and `kcoh module release`, since an open file keeps the module loaded; kcohd's own end does, too. What
  * became of an act is told to the core with the next look at the ring, 10 ms later at most: carriers may not push
- * records before they return.
+ * records before they return. With --dry-run nothing of it is done, and the core is told so.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -78,6 +79,29 @@ static int carry_out(struct arm *arm, const struct kcoh_act *act, const struct k
 	return result;
 }
 
+static void answer(struct arm *arm, const struct kcoh_act *act, int result)
+{
+	arm->answers = true;
+	arm->done = (struct kcoh_ev_act_done){ .act = act->type, .result = result };
+}
+
+static void arm_dry(struct daemon *daemon, struct arm *arm, const struct kcoh_act *act,
+		    const struct kcoh_ident *ident)
+{
+	char sentence[128];
+
+	if (act->type == KCOH_ACT_ARM)
+		snprintf(sentence, sizeof(sentence),
+			 "would have given the module its strategy %s, but for --dry-run",
+			 kcoh_strategy_name(act->strategy));
+	else
+		snprintf(sentence, sizeof(sentence),
+			 "would have taken its strategy from the module, but for --dry-run");
+	say_vm(LOG_NOTICE, ident, KCOH_RSN_NONE, "%s", sentence);
+	act_log(daemon, act, ident, KCOH_OUTCOME_DRY, 0, sentence);
+	answer(arm, act, act->type == KCOH_ACT_ARM ? -ECANCELED : 0);
+}
+
 void arm_start(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident)
 {
 	struct arm *arm = arm_get(daemon, act->vm);
@@ -86,6 +110,10 @@ void arm_start(struct daemon *daemon, const struct kcoh_act *act, const struct k
 
 	if (!arm) /* the core notices that no answer comes, and asks again */
 		return;
+	if (daemon->options.dry_run) {
+		arm_dry(daemon, arm, act, ident);
+		return;
+	}
 	result = carry_out(arm, act, ident, sentence, sizeof(sentence));
 	if (result < 0)
 		say_vm(LOG_WARNING, ident, KCOH_RSN_NONE,
@@ -96,8 +124,7 @@ void arm_start(struct daemon *daemon, const struct kcoh_act *act, const struct k
 		       kcoh_strategy_name(act->strategy));
 	act_log(daemon, act, ident, result < 0 ? KCOH_OUTCOME_FAILED : KCOH_OUTCOME_DONE, result,
 		result < 0 ? sentence : NULL);
-	arm->answers = true;
-	arm->done = (struct kcoh_ev_act_done){ .act = act->type, .result = result };
+	answer(arm, act, result);
 }
 
 void arms_answer(struct daemon *daemon)

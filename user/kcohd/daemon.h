@@ -91,7 +91,7 @@ struct daemon {
 	bool rescan; /* the core asked for one */
 	LIST_HEAD(, cancel_job) jobs;
 	LIST_HEAD(, arm) arms;
-	struct kcoh_evacuations *evacuations;
+	struct kcoh_evacuations *evacuations; /* NULL: --dry-run */
 	uint64_t stop_ns; /* kcohd is to end, and waits for evacuations until then; 0: not so */
 	struct kcoh_polkit *polkit;
 	struct kcoh_serve *serve;

@@ -57,9 +57,12 @@ int evacuations_up(struct daemon *daemon)
 						  .phase = on_phase,
 						  .vetoed = on_vetoed,
 						  .ctx = daemon };
-	char *socket = strdup(kcoh_config_socket(daemon->config)), *marks = NULL;
+	char *socket, *marks = NULL;
 	int err = -ENOMEM;
 
+	if (daemon->options.dry_run)
+		return 0; /* those of the kcohd before are left to the next */
+	socket = strdup(kcoh_config_socket(daemon->config));
 	if (socket && asprintf(&marks, "%s/evacuations", dirname(socket)) >= 0) {
 		config.marks = marks;
 		err = kcoh_evacuations_new(&config, &daemon->evacuations);

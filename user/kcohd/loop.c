@@ -117,7 +117,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 	clock_set(daemon);
 	consume(daemon);
 	kcoh_relay_tick(daemon->relay, now_ns());
-	kcoh_evacuations_tick(daemon->evacuations);
+	if (daemon->evacuations)
+		kcoh_evacuations_tick(daemon->evacuations);
 	recorder_look(daemon);
 	overrides_look(daemon);
 	return again(source, TICK_US);

@@ -17,6 +17,7 @@ static const struct argp_option argp_options[] = {
 	{ "config", 'c', "FILE", 0, "Read this configuration (" KCOH_CONFIG_FILE ")", 0 },
 	{ "bpf-dir", 'b', "DIR", 0, "Load the BPF objects from this directory", 0 },
 	{ "socket", 's', "PATH", 0, "Serve the API on this Unix socket (" KCOH_SOCKET ")", 0 },
+	{ "dry-run", 'n', NULL, 0, "Say what would be done to VMs and do none of it", 0 },
 	{ "verbose", 'v', NULL, 0, "Say more, also what libbpf says", 0 },
 	{ 0 },
 };
@@ -44,6 +45,9 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 's':
 		options->socket = arg;
+		return 0;
+	case 'n':
+		options->dry_run = true;
 		return 0;
 	case 'v':
 		options->verbose = true;

@@ -11,6 +11,7 @@ struct options {
 	const char *config; /* NULL: the default file, if there is one */
 	const char *bpf_dir; /* NULL: as configured */
 	const char *socket; /* NULL: as configured */
+	bool dry_run; /* acts are said, and not done */
 	bool verbose;
 };
 

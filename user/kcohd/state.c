@@ -93,7 +93,7 @@ static void policy_of(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_
 		       "qmp = %s gives no usable path for this VM, so its migration cannot be "
 		       "cancelled",
 		       policy.qmp);
-	kcoh_policy_event(&policy, err == 0, ret_ev);
+	kcoh_policy_event(&policy, err == 0 && !daemon->options.dry_run, ret_ev);
 }
 
 static void took(void *ctx, const union kcoh_ev *ev, const struct kcoh_act *acts, int n)
