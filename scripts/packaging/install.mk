@@ -60,6 +60,7 @@ install: $(VARIANT) bpf manual
 	@ln -sf kcoh $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kcohd
 	@$(INSTALL) build/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_kcoh
 	@$(INSTALL) docs/events.schema.json $(DESTDIR)$(PREFIX)/share/kcoh/events.schema.json
+	@$(INSTALL) docs/openapi.json $(DESTDIR)$(PREFIX)/share/kcoh/openapi.json
 
 ## install-module   the module's source for DKMS, its parameters and its load at boot into DESTDIR
 install-module:
