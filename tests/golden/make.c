@@ -16,14 +16,17 @@
 #define CLEANS (MODULE | KCOH_HOST_CLEAN)
 #define DEFAULT POLICY(0, CLEAN, WARN, 0)
 
+/* A VM whose vCPU ran cached when it was last seen, at the start of an epoch. */
+#define CACHED_IN_EPOCH                                                                            \
+	{ 0, HOST(CLEANS) }, { 0, DEFAULT }, { 10, VM_NEW(1) }, { 11, RAM(1) },                    \
+		{ 20, VCPU(1, 0, CACHED, SAMPLE) },                                                \
+	{                                                                                          \
+		1000, LOG_ON(1)                                                                    \
+	}
+
 /* The trap comes late: in between the vCPU, which ran cached when it was last seen, is off and on, and KVM's own trap shows it. */
 static const struct line s3[] = {
-	{ 0, HOST(CLEANS) },
-	{ 0, DEFAULT },
-	{ 10, VM_NEW(1) },
-	{ 11, RAM(1) },
-	{ 20, VCPU(1, 0, CACHED, SAMPLE) },
-	{ 1000, LOG_ON(1) },
+	CACHED_IN_EPOCH,
 	{ 1001, TOGGLE(1, 0, CACHED, UNCACHED, KVM) },
 	{ 1003, TOGGLE(1, 0, UNCACHED, CACHED, KVM) },
 	{ 1004, VCPU(1, 0, CACHED, TRAP) },
@@ -46,12 +49,7 @@ static const struct line s3[] = {
 
 /* KVM_RESET_DIRTY_RINGS is a harvest like the others. */
 static const struct line s13[] = {
-	{ 0, HOST(CLEANS) },
-	{ 0, DEFAULT },
-	{ 10, VM_NEW(1) },
-	{ 11, RAM(1) },
-	{ 20, VCPU(1, 0, CACHED, SAMPLE) },
-	{ 1000, LOG_ON(1) },
+	CACHED_IN_EPOCH,
 	{ 1000, VCPU(1, 0, CACHED, TRAP) },
 	{ 1001, EPOCH(1, 1, 1, 0) },
 	{ 1100, RING_HARVEST(1, KVM, 0) },
