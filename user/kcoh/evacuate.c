@@ -100,6 +100,16 @@ static int plan_one(const struct evacuate_options *options, const json_t *vm, js
 	return STATUS_OK;
 }
 
+static void plan_fill(char (*cells)[TABLE_CELL], const json_t *one)
+{
+	snprintf(cells[0], TABLE_CELL, "%s", text_of(one, "name"));
+	table_bytes(cells[1], number_of(one, "ram_bytes"));
+	snprintf(cells[2], TABLE_CELL, "%s", text_of(one, "verdict"));
+	snprintf(cells[3], TABLE_CELL, "%s", text_of(one, "reason"));
+	snprintf(cells[4], TABLE_CELL, "%s", text_of(one, "plan"));
+	snprintf(cells[5], TABLE_CELL, "%s", text_of(one, "why"));
+}
+
 static int plan_print(const json_t *all)
 {
 	static const struct table_column columns[] = {
@@ -111,24 +121,10 @@ static int plan_print(const json_t *all)
 		{ .title = "WHY" },
 	};
 	struct table table = TABLE(columns);
-	const json_t *one;
-	size_t i;
+	int status = table_fill(&table, all, plan_fill);
 
-	json_array_foreach(all, i, one)
-	{
-		char(*cells)[TABLE_CELL] = table_row(&table);
-
-		if (!cells) {
-			table_free(&table);
-			return complain("no memory for a table");
-		}
-		snprintf(cells[0], TABLE_CELL, "%s", text_of(one, "name"));
-		table_bytes(cells[1], number_of(one, "ram_bytes"));
-		snprintf(cells[2], TABLE_CELL, "%s", text_of(one, "verdict"));
-		snprintf(cells[3], TABLE_CELL, "%s", text_of(one, "reason"));
-		snprintf(cells[4], TABLE_CELL, "%s", text_of(one, "plan"));
-		snprintf(cells[5], TABLE_CELL, "%s", text_of(one, "why"));
-	}
+	if (status != STATUS_OK)
+		return status;
 	table_print(&table);
 	table_free(&table);
 	return STATUS_OK;
@@ -311,7 +307,7 @@ static int move(const struct evacuate_options *options, const json_t *vm, json_t
 	return status;
 }
 
-static void row_fill(char (*cells)[TABLE_CELL], const json_t *one)
+static void summary_fill(char (*cells)[TABLE_CELL], const json_t *one)
 {
 	const json_t *progress = json_object_get(one, "progress");
 	json_int_t downtime = number_of(progress, "downtime_ms");
@@ -348,19 +344,10 @@ static int summary_print(const json_t *all)
 		{ .title = "WHAT" },
 	};
 	struct table table = TABLE(columns);
-	const json_t *one;
-	size_t i;
+	int status = table_fill(&table, all, summary_fill);
 
-	json_array_foreach(all, i, one)
-	{
-		char(*cells)[TABLE_CELL] = table_row(&table);
-
-		if (!cells) {
-			table_free(&table);
-			return complain("no memory for a table");
-		}
-		row_fill(cells, one);
-	}
+	if (status != STATUS_OK)
+		return status;
 	putchar('\n');
 	table_print(&table);
 	table_free(&table);

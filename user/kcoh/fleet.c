@@ -146,6 +146,18 @@ static void vms_print(const json_t *records)
 	}
 }
 
+static void host_fill(char (*cells)[TABLE_CELL], const json_t *record)
+{
+	static const char *const counts[] = { "vms", "veto", "wait" };
+
+	snprintf(cells[0], TABLE_CELL, "%s", text_of(record, "host"));
+	snprintf(cells[1], TABLE_CELL, "%s", text_of(record, "version"));
+	for (size_t i = 0; i < 3; i++)
+		snprintf(cells[2 + i], TABLE_CELL, "%" JSON_INTEGER_FORMAT,
+			 json_integer_value(json_object_get(record, counts[i])));
+	snprintf(cells[5], TABLE_CELL, "%s", text_of(record, "verdict"));
+}
+
 static int hosts_print(const json_t *records)
 {
 	static const struct table_column columns[] = {
@@ -156,27 +168,11 @@ static int hosts_print(const json_t *records)
 		{ .title = "WAIT", .right = true },
 		{ .title = "VERDICT", .colour = paint_of },
 	};
-	static const char *const counts[] = { "vms", "veto", "wait" };
 	struct table table = TABLE(columns);
-	const json_t *record;
-	size_t i;
+	int status = table_fill(&table, records, host_fill);
 
-	json_array_foreach(records, i, record)
-	{
-		char(*cells)[TABLE_CELL] = table_row(&table);
-
-		if (!cells) {
-			table_free(&table);
-			return complain("no memory for a table of %zu hosts",
-					json_array_size(records));
-		}
-		snprintf(cells[0], TABLE_CELL, "%s", text_of(record, "host"));
-		snprintf(cells[1], TABLE_CELL, "%s", text_of(record, "version"));
-		for (size_t count = 0; count < 3; count++)
-			snprintf(cells[2 + count], TABLE_CELL, "%" JSON_INTEGER_FORMAT,
-				 json_integer_value(json_object_get(record, counts[count])));
-		snprintf(cells[5], TABLE_CELL, "%s", text_of(record, "verdict"));
-	}
+	if (status != STATUS_OK)
+		return status;
 	table_print(&table);
 	table_free(&table);
 	return STATUS_OK;

@@ -211,19 +211,10 @@ static void columns_choose(struct table *table, bool wide)
 static int vms_print(const json_t *vms, bool wide)
 {
 	struct table table = TABLE(columns);
-	const json_t *vm;
-	size_t i;
+	int status = table_fill(&table, vms, row_fill);
 
-	json_array_foreach(vms, i, vm)
-	{
-		char(*cells)[TABLE_CELL] = table_row(&table);
-
-		if (!cells) {
-			table_free(&table);
-			return complain("no memory for a table of %zu VMs", json_array_size(vms));
-		}
-		row_fill(cells, vm);
-	}
+	if (status != STATUS_OK)
+		return status;
 	columns_choose(&table, wide);
 	table_print(&table);
 	table_free(&table);

@@ -6,23 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kcoh/cmd.h"
 #include "kcoh/table.h"
 
 #define BETWEEN 2 /* spaces between two columns */
-
-char (*table_row(struct table *table))[TABLE_CELL]
-{
-	size_t rows = table->rows + 1;
-	char(*cells)[TABLE_CELL] = realloc(table->cells, rows * table->count * TABLE_CELL);
-
-	if (!cells)
-		return NULL;
-	table->cells = cells;
-	table->rows = rows;
-	cells += (rows - 1) * table->count;
-	memset(cells, 0, table->count * TABLE_CELL);
-	return cells;
-}
 
 void table_show(struct table *table, size_t column)
 {
@@ -50,16 +37,37 @@ static int characters(const char *text)
 	return count;
 }
 
-int table_column_width(const struct table *table, size_t column)
+static int widest(const struct table *table, size_t column)
 {
-	int widest = 0;
+	int most = 0;
 
 	for (size_t row = 0; row <= table->rows; row++) {
 		int width = characters(text_at(table, row, column));
 
-		widest = width > widest ? width : widest;
+		most = width > most ? width : most;
 	}
-	return widest + BETWEEN;
+	return most;
+}
+
+int table_fill(struct table *table, const json_t *objects,
+	       void (*fill)(char (*cells)[TABLE_CELL], const json_t *object))
+{
+	const json_t *object;
+	size_t i;
+
+	table->rows = json_array_size(objects);
+	table->cells = calloc(table->rows * table->count + 1, TABLE_CELL);
+	if (!table->cells)
+		return complain("no memory for a table of %zu lines", table->rows);
+	json_array_foreach(objects, i, object) fill(&table->cells[i * table->count], object);
+	for (size_t column = 0; column < table->count; column++)
+		table->widths[column] = widest(table, column);
+	return STATUS_OK;
+}
+
+int table_column_width(const struct table *table, size_t column)
+{
+	return table->widths[column] + BETWEEN;
 }
 
 int table_width(const struct table *table)
@@ -83,11 +91,11 @@ static enum paint colour_of(const struct table *table, size_t row, size_t column
 }
 
 /* With what is missing to its width before or behind it. */
-static void cell_print(const struct table *table, size_t row, size_t column, int width, bool last)
+static void cell_print(const struct table *table, size_t row, size_t column, bool last)
 {
 	const char *text = text_at(table, row, column);
 	enum paint colour = colour_of(table, row, column);
-	int missing = width - BETWEEN - characters(text);
+	int missing = table->widths[column] - characters(text);
 	bool right = table->columns[column].right;
 
 	printf("%*s", right ? missing : 0, "");
@@ -101,17 +109,14 @@ static void cell_print(const struct table *table, size_t row, size_t column, int
 
 void table_print(const struct table *table)
 {
-	int widths[TABLE_COLUMNS];
 	size_t last = 0;
 
-	for (size_t column = 0; column < table->count; column++) {
-		widths[column] = table_column_width(table, column);
+	for (size_t column = 0; column < table->count; column++)
 		last = is_shown(table, column) ? column : last;
-	}
 	for (size_t row = 0; row <= table->rows; row++) {
 		for (size_t column = 0; column <= last; column++) {
 			if (is_shown(table, column))
-				cell_print(table, row, column, widths[column], column == last);
+				cell_print(table, row, column, column == last);
 		}
 		putchar('\n');
 	}
@@ -121,7 +126,6 @@ void table_free(struct table *table)
 {
 	free(table->cells);
 	table->cells = NULL;
-	table->rows = 0;
 }
 
 void table_bytes(char *cell, int64_t bytes)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <jansson.h>
 
 #include "kcoh/paint.h"
 
@@ -22,11 +23,12 @@ struct table_column {
 	enum paint (*colour)(const char *text); /* NULL: plain */
 };
 
-/* A table that is being filled; its owner ends with table_free(). */
+/* A table; its owner ends with table_free(). */
 struct table {
 	const struct table_column *columns; /* up to TABLE_COLUMNS; they outlive the table */
 	size_t count, rows;
 	char (*cells)[TABLE_CELL]; /* rows times count */
+	int widths[TABLE_COLUMNS]; /* characters of the widest cell */
 	bool shown[TABLE_COLUMNS];
 };
 
@@ -35,8 +37,12 @@ struct table {
 		.columns = (array), .count = sizeof(array) / sizeof((array)[0])                    \
 	}
 
-/* Adds a row of empty cells. Its cells, of TABLE_CELL bytes each, valid until the next row; NULL if there is no memory. */
-char (*table_row(struct table *table))[TABLE_CELL];
+/*
+ * A row for each of the JSON array `objects`: `fill` writes into its cells, which are empty and have TABLE_CELL bytes each. Once a table.
+ * STATUS_OK, or one sentence and STATUS_ERROR; then there is nothing to free.
+ */
+int table_fill(struct table *table, const json_t *objects,
+	       void (*fill)(char (*cells)[TABLE_CELL], const json_t *object));
 
 void table_show(struct table *table, size_t column);
 /* Characters that the table is wide, and that one more column would add. */
