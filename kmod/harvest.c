@@ -438,7 +438,7 @@ static void harvest_clean(struct kcoh_job *job)
 	struct harvest *h = container_of(job, struct harvest, job);
 	struct kcoh_vm *vm = kcoh_vm_held(job->kvm);
 	struct kcoh_cleaned sum = {}, extra = {};
-	u64 start = ktime_get_ns(), untainted = 0;
+	u64 start = ktime_get_ns(), untainted = 0, unclean;
 	bool all;
 	u32 i;
 
@@ -460,9 +460,11 @@ static void harvest_clean(struct kcoh_job *job)
 	flight_end(h);
 	wait_event_killable(flights_wait, !flight_older(job->kvm, h->slot_id, h->number));
 	harvest_count(vm, h, &sum, &extra, untainted);
+	/* Those of a whole slot are told, too: the one that this harvest returned may be among them. */
+	unclean = sum.unclean + sum.cut_short + extra.unclean + extra.cut_short;
 	trace_kcoh_harvest(job->kvm, h->used ? h->span[0].slot_id : 0, h->protected_pages,
-			   sum.cleaned, sum.absent, sum.no_ram, sum.unclean + sum.cut_short,
-			   extra.cleaned, untainted, ktime_get_ns() - start);
+			   sum.cleaned, sum.absent, sum.no_ram, unclean, extra.cleaned, untainted,
+			   ktime_get_ns() - start);
 	spares_fill();
 }
 

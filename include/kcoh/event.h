@@ -196,7 +196,7 @@ struct kcoh_ev_harvest {
 	__u64 cleaned; /* this and all below by the module only: of `pages`, cleaned */
 	__u64 absent; /* of them, not populated: nothing to clean */
 	__u64 no_ram; /* of them, no RAM: never cleaned */
-	__u64 unclean; /* of them, not cleaned although they should have been */
+	__u64 unclean; /* not cleaned although they should have been; also of those cleaned besides */
 	__u64 extra; /* cleaned besides */
 	__u64 untainted; /* of `pages`, left alone: no window since they were last cleaned */
 	__u32 slot_id; /* or KCOH_SLOT_NONE */

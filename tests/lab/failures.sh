@@ -114,12 +114,26 @@ try_seen() {
 	ended seen
 }
 
+told_unclean() {
+	trace_lines kcoh_harvest | sed -n 's/.* unclean=\([0-9]*\) .*/\1/p' | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
 try_pages() {
 	local unclean protected
 	with pages
+	trace_clear
+	trace_on kcoh/kcoh_harvest
 	vmm vm log-on:0 write:0:0:100 harvest:0
 	unclean=$(stat_of pages_unclean) protected=$(stat_of pages_protected)
 	check "pages: those that cannot be had are counted as unclean ($unclean)" test "$unclean" -ge 100
+	same "pages: and told" "$unclean" "$(told_unclean)"
+	echo none >$PARAMS/auto
+	vmm vm write:0:0:10 harvest:0
+	echo clean >$PARAMS/auto
+	vmm vm write:0:0:10 harvest:0
+	check "pages: so are those of a slot that is to be cleaned whole ($(stat_of pages_unclean))" \
+		test "$(stat_of whole_slots) $(stat_of pages_unclean)" = "1 $(told_unclean)"
+	check "pages: which are more" test "$(stat_of pages_unclean)" -gt $((unclean + 10))
 	echo none >$PARAMS/fail
 	vmm vm harvest:0
 	check "pages: and the next harvest returns them all once more" test "$(vmm_figure vm dirty)" -ge "$protected"
