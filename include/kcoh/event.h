@@ -53,6 +53,7 @@ enum kcoh_ev_type {
 	KCOH_EV_TICK = 19, /* daemon: time passed; deadlines are judged */
 	KCOH_EV_ACT_DONE = 20, /* daemon: an act was carried out or failed */
 	KCOH_EV_OVERRIDE = 24, /* daemon: an operator lets a VM be migrated, whatever its verdict */
+	KCOH_EV_UNCLEAN = 25, /* daemon: the module counted unclean pages that no record told of */
 	KCOH_EV_EXIT =
 		32, /* bpf: a single exit from the guest, only while somebody asks for them */
 };
@@ -212,6 +213,15 @@ struct kcoh_ev_hold {
 	__u64 ns; /* held: for how long at most; released: how long it was held */
 	__u32 held; /* 1: held, 0: released */
 	__u32 why; /* enum kcoh_hold_why */
+};
+
+/*
+ * Each page that the module could not clean is told by the HARVEST of it. That record may be lost, and where the module has no memory to note
+ * pages there is none; but the module counts them all. Whose they are is not known.
+ */
+struct kcoh_ev_unclean {
+	struct kcoh_ev_hdr hdr;
+	__u64 pages;
 };
 
 struct kcoh_ev_scan {
@@ -433,6 +443,7 @@ union kcoh_ev {
 	struct kcoh_ev_tick tick;
 	struct kcoh_ev_act_done act_done;
 	struct kcoh_ev_override override;
+	struct kcoh_ev_unclean unclean;
 	struct kcoh_ev_exit exit;
 };
 

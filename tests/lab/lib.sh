@@ -258,6 +258,19 @@ kcohd_stop() {
 	KCOHD_PID=''
 }
 
+# What kcohd says of the VM `vm` now: VERDICT/REASON.
+verdict() {
+	kcoh check --vm vm --json | jq -r '"\(.verdict)/\(.reason)"'
+}
+
+verdict_is() {
+	[[ $(verdict) == "$1" ]]
+}
+
+becomes() { # becomes NAME VERDICT/REASON, of the VM `vm`
+	if wait_for 10 verdict_is "$2"; then pass "$1"; else same "$1" "$2" "$(verdict)"; fi
+}
+
 # trace_start VM: `kcoh trace --vm VM --json` into $TMP/trace, with what kcohd saw before.
 trace_start() {
 	kcoh trace --vm "$1" --json --since 0 >"$TMP/trace" 2>"$TMP/trace.err" &

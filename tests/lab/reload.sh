@@ -7,18 +7,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
-verdict() {
-	kcoh check --vm vm --json | jq -r '"\(.verdict)/\(.reason)"'
-}
-
-says() {
-	[[ $(verdict) == "$1" ]]
-}
-
-becomes() { # becomes NAME VERDICT/REASON
-	if wait_for 10 says "$2"; then pass "$1"; else same "$1" "$2" "$(verdict)"; fi
-}
-
 config() { # config STRATEGY-LINE
 	printf '[kcohd]\nrecordings = %s\n[defaults]\n%s\n' "$TMP/recordings" "$1"
 }

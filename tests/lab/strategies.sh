@@ -6,18 +6,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
-verdict() { # as it is now: verdict/reason
-	kcoh check --vm vm --json | jq -r '"\(.verdict)/\(.reason)"'
-}
-
-says() {
-	[[ $(verdict) == "$1" ]]
-}
-
-becomes() { # becomes NAME VERDICT/REASON
-	if wait_for 10 says "$2"; then pass "$1"; else same "$1" "$2" "$(verdict)"; fi
-}
-
 status_of_check() {
 	kcoh check --vm vm >/dev/null
 	echo $?

@@ -59,12 +59,19 @@ static void push_override(struct world *world, const struct vm *vm)
 	push_own(world, &ev);
 }
 
+static void unclean_forget(struct world *world)
+{
+	world->counted = world->told = world->looked = 0;
+}
+
 static void push_host(struct world *world, uint32_t features)
 {
 	union kcoh_ev ev = { .host = { .hdr = header(world, KCOH_EV_HOST, sizeof(ev.host)),
 				       .features = features,
 				       .page_size = 4096 } };
 
+	if ((world->host_told ^ features) & KCOH_HOST_MODULE)
+		unclean_forget(world);
 	world->host_told = ev.host.features;
 	push_own(world, &ev);
 }
@@ -197,17 +204,41 @@ static void push_tick(struct world *world, uint32_t gap)
 	push_own(world, &ev);
 }
 
+/* What the module counted when the daemon looked, and no record told of until now, was lost. */
+static void push_unclean(struct world *world)
+{
+	union kcoh_ev ev = { .unclean = { .hdr = header(world, KCOH_EV_UNCLEAN, sizeof(ev.unclean)),
+					  .pages = world->looked - world->told } };
+
+	world->told = world->looked;
+	push_own(world, &ev);
+}
+
+static bool consume_one(struct world *world, struct sent *sent)
+{
+	bool lost = sent->ev.hdr.gap;
+
+	if (sent->ev.hdr.type == KCOH_EV_HARVEST)
+		world->told += (uint32_t)sent->ev.harvest.unclean;
+	push(world, sent);
+	return lost;
+}
+
 static void consume(struct world *world)
 {
 	uint32_t n = world->ring_len, gap;
+	bool lost = false;
 
 	for (uint32_t i = 0; i < n && !world->violation; i++)
-		push(world, &world->ring[i]);
+		lost |= consume_one(world, &world->ring[i]);
 	world->ring_len = 0;
 	gap = world->gap;
 	world->gap = 0;
 	if (gap)
 		push_tick(world, gap);
+	if (world->looked > world->told)
+		push_unclean(world);
+	world->looked = lost || gap ? world->counted : 0;
 	if (feed_is_quiet(world) && !world->scanning)
 		oracle_quiet(world);
 }
@@ -290,6 +321,7 @@ void daemon_start(struct world *world)
 			world->vm[i].vcpu[v].told_armed = false;
 		}
 	}
+	unclean_forget(world);
 	driver_restart(world->driver);
 	oracle_restarted(world);
 	push_policy(world, NULL);

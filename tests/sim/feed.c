@@ -121,7 +121,7 @@ bool feed_is_quiet(const struct world *world)
 		if (world->vm[i].lates)
 			return false;
 	}
-	return !world->ring_len && !world->gap;
+	return !world->ring_len && !world->gap && !world->looked;
 }
 
 void feed_vcpu(struct world *world, struct vm *vm, uint32_t index, uint8_t source)

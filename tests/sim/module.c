@@ -300,6 +300,8 @@ static void clean_slot(struct world *world, struct vm *vm, struct slot *slot, bo
 		pages++;
 		unclean += slot->page[p].unclean;
 	}
+	if (daemon_hears_module(world))
+		world->counted += unclean;
 	if (unclean || chance(world->tape, 16))
 		feed_harvest(world, vm, slot, pages, unclean);
 }

@@ -36,6 +36,9 @@
 #define MAX_IDS 64
 #define CANCEL_GRACE_NS (1500 * MS)
 #define READING_NS (12 * SEC) /* for so long a VM that was met late may get no acts */
+#define UNCLEAN_LATE_NS                                                                            \
+	(3 * SEC) /* what was unclean in an epoch is taken for its, for so long after it */
+#define UNCLEAN_TOLD_NS (10 * SEC) /* and said for so long */
 #define MODULE_GRACE_NS (3 * SEC) /* a module that changed is noticed once a second */
 
 /* What the core was told of a VM. */
@@ -55,6 +58,8 @@ struct account {
 	bool stale; /* a completed migration took stale bytes: a veto is due */
 	uint8_t state[MAX_VCPUS]; /* told last */
 	uint64_t epoch_ns;
+	uint64_t end_ns; /* of the last epoch */
+	uint64_t after_ns; /* … of which something unclean was told: until then the verdict may say so */
 	uint64_t stale_ns; /* when the guest wrote them */
 	uint64_t veto_ns; /* the last moment at which the verdict was veto */
 	uint64_t vetoed_since_ns; /* without a break; 0: it is not */
@@ -181,6 +186,9 @@ static void epoch_told(struct world *world, struct account *account, bool epoch,
 	account->epoch = epoch;
 	account->promised = false;
 	account->epoch_ns = oracle->core_ns;
+	account->end_ns = epoch ? 0 : oracle->core_ns;
+	if (account->synced) /* or the core may not have seen that this one is another */
+		account->after_ns = 0;
 	account->earlier = epoch && is_open(account);
 	account->late = epoch && late;
 	account->late_surely = false;
@@ -240,6 +248,15 @@ static void host_told(struct world *world, uint32_t features)
 	}
 	oracle->host = features;
 	oracle->module_unnoticed = false;
+}
+
+static void unclean_told(const struct world *world, struct account *account)
+{
+	uint64_t now_ns = world->oracle->core_ns;
+
+	account->unclean = true;
+	if (account->end_ns && now_ns <= account->end_ns + UNCLEAN_LATE_NS)
+		account->after_ns = now_ns + UNCLEAN_TOLD_NS;
 }
 
 static void gap_told(struct world *world)
@@ -352,7 +369,12 @@ void oracle_record(struct world *world, const struct sent *sent)
 		}
 		break;
 	case KCOH_EV_HARVEST:
-		account->unclean |= ev->harvest.unclean != 0;
+		if (ev->harvest.unclean)
+			unclean_told(world, account);
+		break;
+	case KCOH_EV_UNCLEAN:
+		for (uint32_t i = 0; i < MAX_IDS; i++)
+			unclean_told(world, &world->oracle->account[i]);
 		break;
 	case KCOH_EV_HOST:
 		host_told(world, ev->host.features);
@@ -527,7 +549,7 @@ static bool is_live(const struct world *world, const struct account *account, ui
 		return (account->epoch && arm_may_fail(world, account)) || !account->synced;
 	case KCOH_RSN_UNCLEAN:
 		return (account->epoch && (account->unclean || account->tainted_epoch)) ||
-		       !account->synced;
+		       world->oracle->core_ns <= account->after_ns || !account->synced;
 	}
 	return false;
 }

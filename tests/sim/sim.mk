@@ -21,7 +21,7 @@ sim: build/sim/sim
 sim-bugs: build/sim/sim
 	@tests/sim/bugs/run
 
-## mutants-core   does a test fail when the decision core is wrong in one of 47 ways
+## mutants-core   does a test fail when the decision core is wrong in one of 50 ways
 mutants-core: build/sim/sim native
 	@tests/mutation/run
 

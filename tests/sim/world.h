@@ -198,6 +198,9 @@ struct world {
 	struct sent ring[RING_RECORDS];
 	uint32_t ring_len;
 	uint32_t gap; /* records lost since the last that went through */
+	uint32_t counted; /* pages that the module could not clean, since the daemon hears it */
+	uint32_t told; /* … and of which it has read a record */
+	uint32_t looked; /* `counted` when it looked last, after a loss; 0: it did not */
 
 	bool up; /* the daemon runs */
 	bool rescan; /* the core asked for one */

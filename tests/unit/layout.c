@@ -128,6 +128,10 @@ FIELD(kcoh_ev_hold, ns, 24, 8);
 FIELD(kcoh_ev_hold, held, 32, 4);
 FIELD(kcoh_ev_hold, why, 36, 4);
 
+SIZE(kcoh_ev_unclean, 32);
+FIELD(kcoh_ev_unclean, hdr, 0, 24);
+FIELD(kcoh_ev_unclean, pages, 24, 8);
+
 SIZE(kcoh_ev_scan, 32);
 FIELD(kcoh_ev_scan, hdr, 0, 24);
 FIELD(kcoh_ev_scan, done, 24, 4);
@@ -264,6 +268,7 @@ VALUE(KCOH_EV_PHASE, 18);
 VALUE(KCOH_EV_TICK, 19);
 VALUE(KCOH_EV_ACT_DONE, 20);
 VALUE(KCOH_EV_OVERRIDE, 24);
+VALUE(KCOH_EV_UNCLEAN, 25);
 VALUE(KCOH_EV_EXIT, 32);
 
 VALUE(KCOH_UNKNOWN, 0);

@@ -129,6 +129,10 @@
 	{                                                                                          \
 		.scan = { HDR(scan, SCAN, 0, KCOH_VCPU_NONE), .done = (done_) }                    \
 	}
+#define UNCLEAN(pages_)                                                                            \
+	{                                                                                          \
+		.unclean = { HDR(unclean, UNCLEAN, 0, KCOH_VCPU_NONE), .pages = (pages_) }         \
+	}
 #define UNMAP(vm, kind_)                                                                           \
 	{                                                                                          \
 		.unmap = {                                                                         \

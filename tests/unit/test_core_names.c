@@ -73,7 +73,8 @@ static void others_have_none(void **state)
 	assert_string_equal(kcoh_act_name(0), "?");
 	assert_string_equal(kcoh_ev_name(KCOH_EV_NONE), "?");
 	assert_string_equal(kcoh_ev_name(KCOH_EV_OVERRIDE), "override");
-	assert_string_equal(kcoh_ev_name(KCOH_EV_OVERRIDE + 1), "?");
+	assert_string_equal(kcoh_ev_name(KCOH_EV_UNCLEAN), "unclean");
+	assert_string_equal(kcoh_ev_name(KCOH_EV_UNCLEAN + 1), "?");
 }
 
 static void strategies_are_parsed(void **state)

@@ -194,6 +194,70 @@ static void unclean_pages_veto(void **state)
 	CASE(lines);
 }
 
+/* The migration may have completed with it: whoever waited for its end is told, and the next one is another matter. */
+static void unclean_pages_told_after_the_end(void **state)
+{
+	static const struct line passes[] = {
+		RUNNING(CLEANER, CLEAN, ENFORCE),
+		{ 10, LOG_ON(1), REPAIR(CLEANING), "" },
+		{ 11, EPOCH(1, 1, 1, 0), ALLOW(CLEANING), "" },
+		{ 30, LOG_OFF(1), ALLOW(CLEANING), "" },
+		{ 31, HARVEST(1, 2), VETO(UNCLEAN), "alert:1" },
+		{ 10030, TICK, VETO(UNCLEAN), "" },
+		{ 10031, TICK, ALLOW(CLEANING), "" },
+		{ 10040, HARVEST(1, 2), ALLOW(CLEANING),
+		  "" }, /* of no epoch that there was lately */
+	};
+	static const struct line another[] = {
+		RUNNING(CLEANER, CLEAN, ENFORCE),
+		{ 10, LOG_ON(1), REPAIR(CLEANING), "" },
+		{ 11, EPOCH(1, 1, 1, 0), ALLOW(CLEANING), "" },
+		{ 20, HARVEST(1, 2), VETO(UNCLEAN), "cancel:1 alert:1" },
+		{ 30, LOG_OFF(1), ALLOW(CLEANING), "" },
+		{ 31, HARVEST(1, 2), VETO(UNCLEAN), "alert:1" },
+		{ 40, LOG_ON(1), REPAIR(CLEANING), "" },
+		{ 41, EPOCH(1, 1, 1, 0), ALLOW(CLEANING), "" },
+	};
+	static const struct line another_begins[] = {
+		RUNNING(CLEANER, CLEAN, ENFORCE),
+		{ 10, LOG_ON(1), REPAIR(CLEANING), "" },
+		{ 11, EPOCH(1, 1, 1, 0), ALLOW(CLEANING), "" },
+		{ 30, LOG_OFF(1), ALLOW(CLEANING), "" },
+		{ 31, HARVEST(1, 2), VETO(UNCLEAN), "alert:1" },
+		{ 40, PHASE(1, SETUP), ALLOW(CLEANING), "" }, /* before its epoch does */
+		{ 41, UNCLEAN(2), ALLOW(CLEANING), "" },
+	};
+	struct world world;
+
+	(void)state;
+	CASE(passes);
+	CASE(another);
+	CASE(another_begins);
+	world_make(&world, 1, 2, 1);
+	run_lines(&world, passes, COUNT(passes) - 2, __func__);
+	assert_int_equal(vm_view(&world, 1).verdict.until_ns, 10031 * 1000000ull);
+	world_free(&world);
+}
+
+/* What the module counted and no record told of may be any VM's that is, or just was, in an epoch. */
+static void unclean_pages_of_somebody(void **state)
+{
+	static const struct line lines[] = {
+		RUNNING(CLEANER, CLEAN, ENFORCE),
+		{ 3, UNCLEAN(1), ALLOW(CLEANING), "" },
+		{ 10, LOG_ON(1), REPAIR(CLEANING), "" },
+		{ 11, EPOCH(1, 1, 1, 0), ALLOW(CLEANING), "" },
+		{ 20, UNCLEAN(3), VETO(UNCLEAN), "cancel:1 alert:1" },
+		{ 30, LOG_OFF(1), ALLOW(CLEANING), "" },
+		{ 40, UNCLEAN(3), VETO(UNCLEAN), "alert:1" },
+		{ 11000, TICK, ALLOW(CLEANING), "" },
+		{ 11001, UNCLEAN(3), ALLOW(CLEANING), "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
 /* --- hold ---------------------------------------------------------------------------------------- */
 
 static void held_until_the_end(void **state)
@@ -343,6 +407,8 @@ int main(void)
 		cmocka_unit_test(taken_back),
 		cmocka_unit_test(tainted_says_what_it_leaves_out),
 		cmocka_unit_test(unclean_pages_veto),
+		cmocka_unit_test(unclean_pages_told_after_the_end),
+		cmocka_unit_test(unclean_pages_of_somebody),
 		cmocka_unit_test(held_until_the_end),
 		cmocka_unit_test(hold_deadline_changes),
 		cmocka_unit_test(deferred_until_cached),

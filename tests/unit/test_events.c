@@ -146,6 +146,8 @@ static const struct {
 	    .vcpu = 1,
 	    .ev.hold = { .ns = 7, .why = KCOH_HOLD_EPOCH_END } },
 	  HEAD("hold") ABOUT_VCPU ",\"state\":\"released\",\"why\":\"epoch-end\",\"ns\":7}" },
+	{ { .type = KCOH_EV_UNCLEAN, .vcpu = NO_VCPU, .ev.unclean = { .pages = 3 } },
+	  HEAD("unclean") ",\"pages\":3}" },
 	{ { .type = KCOH_EV_SCAN, .vcpu = NO_VCPU }, HEAD("scan") ",\"state\":\"begin\"}" },
 	{ { .type = KCOH_EV_SCAN, .vcpu = NO_VCPU, .ev.scan = { .done = 1, .vms = 2 } },
 	  HEAD("scan") ",\"state\":\"end\",\"vms\":2}" },

@@ -148,6 +148,7 @@ void kcoh_acts_span(struct vm *vm)
 	if (migrating) {
 		vm->defer_ns = 0; /* the wait of this one begins with it */
 		kcoh_override_span(vm);
+		kcoh_epoch_span(vm);
 	}
 	vm->acts.cancel = CANCEL_IDLE;
 	vm->acts.tries = 0;

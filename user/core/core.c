@@ -46,6 +46,9 @@ static void apply_host(struct kcoh_core *core, const union kcoh_ev *ev)
 	case KCOH_EV_TICK:
 		kcoh_sync_tick(core);
 		break;
+	case KCOH_EV_UNCLEAN:
+		kcoh_epochs_unclean(core);
+		break;
 	case KCOH_EV_ACT_DONE:
 		if (ev->act_done.act == KCOH_ACT_RESCAN)
 			kcoh_sync_answered(core);
@@ -76,7 +79,7 @@ static void apply_vm(struct kcoh_core *core, struct vm *vm, const union kcoh_ev 
 		kcoh_epoch_told(core, vm, &ev->epoch);
 		break;
 	case KCOH_EV_HARVEST:
-		kcoh_epoch_harvested(vm, &ev->harvest);
+		kcoh_epoch_harvested(core, vm, &ev->harvest);
 		break;
 	case KCOH_EV_HOLD:
 		kcoh_vcpu_held(core, vm, &ev->hold);

@@ -33,8 +33,13 @@
  * but by another TRAP was a hole in the watch: the epoch is blind. One that is followed by
  * nothing runs into the deadline. A trap still set from the epoch before counts, for it sees
  * every edge.
+ *
+ * A page that the module could not clean makes the epoch `failed`, also when that is told after its end.
  */
 #include "core/state.h"
+
+#define LATE_NS (3 * SEC_NS) /* by then after its end all is told (kcohd looks once a second) */
+#define TOLD_NS (10 * SEC_NS) /* and stands in the verdict for so long */
 
 static void owe(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, bool owes)
 {
@@ -96,9 +101,11 @@ static void begin(struct kcoh_core *core, struct vm *vm, bool late)
 	kcoh_acts_epoch(vm);
 }
 
-static void end(struct vm *vm)
+static void end(const struct kcoh_core *core, struct vm *vm)
 {
 	vm->epoch.on = false;
+	vm->epoch.failed = false;
+	vm->epoch.end_ns = vm->epoch.doubtful ? 0 : core->now_ns;
 	vm->epoch.classes = 0;
 	vm->blind &= ~(BLIND_LATE | BLIND_ARM);
 	if (vm->known)
@@ -127,7 +134,7 @@ void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late)
 	if (covers_ram(vm) == vm->epoch.on)
 		return;
 	if (vm->epoch.on)
-		end(vm);
+		end(core, vm);
 	else
 		begin(core, vm, late);
 }
@@ -153,14 +160,60 @@ void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev
 	owe_all(core, vm, !ev->start);
 }
 
+static bool is_just_over(const struct kcoh_core *core, const struct epoch *epoch)
+{
+	return epoch->end_ns && core->now_ns < after_ns(epoch->end_ns, LATE_NS);
+}
+
 /*
  * A page that could not be cleaned was marked dirty again by the module, so another harvest takes it; but
- * this may have been the last one, and nobody tells.
+ * this may have been the last one, and nobody tells. Of an epoch that is over it is told for a while: whoever waited for the
+ * migration's end must hear of it, and the next migration is another matter.
  */
-void kcoh_epoch_harvested(struct vm *vm, const struct kcoh_ev_harvest *ev)
+static void fails(const struct kcoh_core *core, struct vm *vm)
+{
+	struct epoch *epoch = &vm->epoch;
+
+	if (!epoch->on && !is_just_over(core, epoch))
+		return;
+	epoch->failed = true;
+	if (!epoch->on)
+		epoch->told_until_ns = after_ns(core->now_ns, TOLD_NS);
+}
+
+void kcoh_epoch_harvested(const struct kcoh_core *core, struct vm *vm,
+			  const struct kcoh_ev_harvest *ev)
 {
 	if (ev->source == KCOH_HARVEST_BY_MODULE && ev->unclean)
-		vm->epoch.failed = true;
+		fails(core, vm);
+}
+
+void kcoh_epoch_span(struct vm *vm)
+{
+	if (vm->epoch.on)
+		return;
+	vm->epoch.end_ns = 0;
+	vm->epoch.failed = false;
+}
+
+/* Pages that no record told of: they may be any VM's that is, or just was, in an epoch. */
+void kcoh_epochs_unclean(struct kcoh_core *core)
+{
+	uint32_t i;
+	struct vm *vm;
+
+	for (i = 0; i < core->entries; i++) {
+		vm = kcoh_vm_of_entry(core, i);
+		if (vm)
+			fails(core, vm);
+	}
+}
+
+bool kcoh_epoch_failed(const struct kcoh_core *core, const struct vm *vm)
+{
+	const struct epoch *epoch = &vm->epoch;
+
+	return epoch->failed && (epoch->on || core->now_ns < epoch->told_until_ns);
 }
 
 static void report(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu)

@@ -17,7 +17,7 @@
 
 #include "core/state.h"
 
-#define IMAGE_VERSION 2
+#define IMAGE_VERSION 3
 #define MAX_PAGES (1ull << 48)
 
 struct head {

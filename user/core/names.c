@@ -90,7 +90,7 @@ static const char *const ev_names[] = {
 	[KCOH_EV_HARVEST] = "harvest",   [KCOH_EV_HOLD] = "hold",
 	[KCOH_EV_UNMAP] = "unmap",       [KCOH_EV_PSCI] = "psci",
 	[KCOH_EV_SMMU] = "smmu",         [KCOH_EV_DEVICE] = "device",
-	[KCOH_EV_OVERRIDE] = "override",
+	[KCOH_EV_OVERRIDE] = "override", [KCOH_EV_UNCLEAN] = "unclean",
 };
 /* clang-format on */
 

@@ -173,6 +173,7 @@ static const struct kind kinds[] = {
 	[KCOH_EV_TICK] = KIND(tick, SCOPE_HOST, always),
 	[KCOH_EV_ACT_DONE] = KIND(act_done, SCOPE_EITHER, act_done_valid),
 	[KCOH_EV_OVERRIDE] = KIND(override, SCOPE_VM, always),
+	[KCOH_EV_UNCLEAN] = KIND(unclean, SCOPE_HOST, always),
 };
 
 static const struct kind *kind_of(uint16_t type)

@@ -85,6 +85,8 @@ struct epoch {
 	uint64_t since_ns;
 	uint64_t begun_ns; /* as the record that told it has it */
 	uint64_t arm_since_ns; /* when vCPUs began to owe their trap */
+	uint64_t end_ns; /* of one that is over, and surely was one; or 0 */
+	uint64_t told_until_ns; /* `failed`, of one that is over: for so long the verdict says so */
 	uint64_t count;
 	uint32_t owed; /* vCPUs with ARM_OWED */
 	uint32_t classes; /* window classes that were open at some moment of it */
@@ -245,7 +247,11 @@ void kcoh_slots_drop_unseen(struct kcoh_core *core, struct vm *vm);
 /* epoch.c */
 void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late);
 void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_epoch *ev);
-void kcoh_epoch_harvested(struct vm *vm, const struct kcoh_ev_harvest *ev);
+void kcoh_epoch_harvested(const struct kcoh_core *core, struct vm *vm,
+			  const struct kcoh_ev_harvest *ev);
+void kcoh_epoch_span(struct vm *vm); /* another migration begins */
+void kcoh_epochs_unclean(struct kcoh_core *core);
+bool kcoh_epoch_failed(const struct kcoh_core *core, const struct vm *vm);
 void kcoh_epoch_vcpu(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu, bool started);
 bool kcoh_epoch_arming(const struct kcoh_core *core, const struct vm *vm);
 uint64_t kcoh_epoch_deadline(const struct vm *vm);

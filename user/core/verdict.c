@@ -294,8 +294,8 @@ static bool is_unclean(const struct vm *vm)
 {
 	const struct epoch *epoch = &vm->epoch;
 
-	return epoch->on && (epoch->unclean || epoch->failed ||
-			     (epoch->tainted && !vm->give.tainted && !is_content(vm)));
+	return epoch->on &&
+	       (epoch->unclean || (epoch->tainted && !vm->give.tainted && !is_content(vm)));
 }
 
 static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
@@ -312,8 +312,8 @@ static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
 		facts |= FACT_ARMING;
 	if (is_unclean(vm))
 		facts |= FACT_UNCLEAN;
-	if (vm->epoch.on && vm->epoch.failed)
-		facts |= FACT_FAILED;
+	if (kcoh_epoch_failed(core, vm))
+		facts |= FACT_UNCLEAN | FACT_FAILED;
 	if (kcoh_cleans(core, vm))
 		facts |= FACT_CLEANING;
 	if (vm->held)
@@ -325,6 +325,8 @@ static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
 
 static uint64_t deadline_of(const struct vm *vm, const struct rule *rule)
 {
+	if (rule->kind == KCOH_VERDICT_VETO && rule->reason == KCOH_RSN_UNCLEAN && !vm->epoch.on)
+		return vm->epoch.told_until_ns;
 	if (rule->kind != KCOH_VERDICT_WAIT)
 		return 0;
 	return rule->reason == KCOH_RSN_DEFERRED ? defer_deadline(vm) : kcoh_epoch_deadline(vm);

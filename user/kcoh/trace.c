@@ -59,6 +59,7 @@ static const struct style {
 	  "kind" },
 	{ "hold", "cache", { "why", "ns" }, "state" },
 	{ "scan", "host", { "vms" }, "state" },
+	{ "unclean", "memory", { "pages" }, NULL },
 	{ "unmap", "memory", { "unmaps", "ns", "faults", "fault_ns", "bytes", "span_ns" }, "kind" },
 	{ "psci", "cache", { "function" }, "call" },
 	{ "smmu",

@@ -42,6 +42,16 @@ struct module {
 	char told[256]; /* the last complaint, which is not repeated */
 };
 
+/* Pages that the module could not clean, since its tracepoints are read: as it counts them, and as records tell. */
+struct unclean {
+	uint64_t base; /* its counter then */
+	uint64_t counted; /* at the last look */
+	uint64_t told;
+	bool known; /* there is a `base` */
+	bool due; /* something was lost: look at once */
+	bool looked; /* `counted` is new: what was on its way then has come at the next reading */
+};
+
 /* What is kept for months. */
 struct history {
 	struct kcoh_store *store; /* NULL: none, or it could not be opened */
@@ -83,6 +93,7 @@ struct daemon {
 	struct kcoh_feed *feed;
 	int feed_error; /* what it said last */
 	struct module module;
+	struct unclean unclean;
 	struct history history;
 	struct fleet fleet;
 	uint32_t host_features; /* as the core was told last */
@@ -141,6 +152,11 @@ int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
 /* module.c */
 void module_look(struct daemon *daemon); /* it may have come or gone */
 int module_release(struct daemon *daemon, uint64_t *ret_ns, char *err, size_t err_len);
+
+/* unclean.c: pages that the module could not clean, and no record told of. */
+void unclean_heard(struct daemon *daemon, const struct kcoh_ev_hdr *ev, size_t len);
+void unclean_look(struct daemon *daemon); /* reads the module's counter */
+void unclean_judge(struct daemon *daemon); /* the ring was just read */
 
 /* fleet.c: false, or null, if there is no fleet. */
 bool fleet_stats(const struct daemon *daemon, struct kcoh_publish_stats *ret_stats);

@@ -103,6 +103,7 @@ static int on_consume(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)usec;
 	consume(daemon);
+	unclean_judge(daemon);
 	arms_answer(daemon);
 	if (daemon->rescan)
 		rescan(daemon);
@@ -130,6 +131,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *ctx)
 
 	(void)usec;
 	module_look(daemon);
+	unclean_look(daemon);
 	exits_sample(daemon);
 	wants_look(daemon);
 	return again(source, LOOK_US);

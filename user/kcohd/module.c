@@ -49,6 +49,7 @@ static void detach(struct daemon *daemon)
 	if (daemon->module.attached)
 		kcoh_feed_module_detach(daemon->feed);
 	daemon->module.attached = false;
+	daemon->unclean = (struct unclean){ 0 };
 }
 
 /* True if its tracepoints are read. A module whose events we do not get is as good as none. */

@@ -166,6 +166,7 @@ static void on_record(const struct kcoh_ev_hdr *ev, size_t len, void *ctx)
 {
 	struct daemon *daemon = ctx;
 
+	unclean_heard(daemon, ev, len);
 	kcoh_relay_push(daemon->relay, ev, len);
 }
 

@@ -210,6 +210,11 @@ static void scan_fields(json_t *o, const struct kcoh_entry *entry)
 		set_number(o, "vms", entry->ev.scan.vms);
 }
 
+static void unclean_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	set_number(o, "pages", entry->ev.unclean.pages);
+}
+
 static void unmap_fields(json_t *o, const struct kcoh_entry *entry)
 {
 	const struct kcoh_ev_unmap *ev = &entry->ev.unmap;
@@ -400,6 +405,7 @@ static const struct event_type {
 	{ KCOH_EV_EPOCH, "epoch", epoch_fields },
 	{ KCOH_EV_HOLD, "hold", hold_fields },
 	{ KCOH_EV_SCAN, "scan", scan_fields },
+	{ KCOH_EV_UNCLEAN, "unclean", unclean_fields },
 	{ KCOH_EV_UNMAP, "unmap", unmap_fields },
 	{ KCOH_EV_PSCI, "psci", psci_fields },
 	{ KCOH_EV_SMMU, "smmu", smmu_fields },
