@@ -48,7 +48,10 @@
 	  "a vCPU ran with its MMU or data cache off in this dirty epoch; start the migration "    \
 	  "again")                                                                                 \
 	X(OVERRIDE, 20, "override",                                                                \
-	  "an operator lets it be migrated although kcoh says wait or veto, and answers for it")
+	  "an operator lets it be migrated although kcoh says wait or veto, and answers for it")   \
+	X(DEVICE, 21, "device",                                                                    \
+	  "the SMMU held up a write of its device in this dirty epoch, so that bytes may be "      \
+	  "missing at the destination; start the migration again")
 
 enum kcoh_reason {
 #define X(code, value, name, sentence) KCOH_RSN_##code = value,

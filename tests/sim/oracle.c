@@ -19,6 +19,7 @@
  *    told. A daemon that was down then promised nothing; one that was started in mid-epoch knows that it is late.
  * 2. A veto has a live reason: a short account of what the core was told (and never of what the world knows better) says
  *    whether the reason that it gives can be true. So with caches always on, or S2FWB, there is none.
+ *    A device whose write was held up in the epoch is one, S2FWB or not.
  *    And where windows, losses or a late start were told, there is no plain `allow`.
  * 3. Each wait has a deadline, and ends by it.
  * 4. When all is told, the core's picture of slots and epochs is the world's, unless records were lost.
@@ -38,7 +39,7 @@
 #define READING_NS (12 * SEC) /* for so long a VM that was met late may get no acts */
 #define UNCLEAN_LATE_NS                                                                            \
 	(3 * SEC) /* what was unclean in an epoch is taken for its, for so long after it */
-#define UNCLEAN_TOLD_NS (10 * SEC) /* and said for so long */
+#define UNCLEAN_TOLD_NS (10 * SEC + 200 * MS) /* and said for 10 s, until the next tick */
 #define MODULE_GRACE_NS (3 * SEC) /* a module that changed is noticed once a second */
 
 /* What the core was told of a VM. */
@@ -55,6 +56,8 @@ struct account {
 	bool epoch, earlier, late, arm, unclean; /* of the epoch: what may spoil it */
 	bool late_surely; /* … and does */
 	bool promised; /* EPOCH start was told */
+	bool device; /* in this epoch the SMMU held up what may have been a write of its device */
+	bool device_surely; /* … and was one */
 	bool stale; /* a completed migration took stale bytes: a veto is due */
 	uint8_t state[MAX_VCPUS]; /* told last */
 	uint64_t epoch_ns;
@@ -67,6 +70,7 @@ struct account {
 	uint64_t cancel_failed_ns;
 	bool cancel_failed;
 	bool enforced; /* guard = enforce, and a way to cancel */
+	bool observes; /* its strategy */
 	uint64_t override_ns; /* an operator's override ends then; 0: there is none */
 	bool override_said; /* the core has said so since it was given */
 	bool override_over; /* it may have ended: a migration completed */
@@ -193,6 +197,8 @@ static void epoch_told(struct world *world, struct account *account, bool epoch,
 	account->late = epoch && late;
 	account->late_surely = false;
 	account->tainted_epoch = epoch && account->tainted;
+	account->device &= account->lost || !account->synced; /* the core may know of no end */
+	account->device_surely = false;
 	account->unclean = epoch && (late || !(oracle->host & KCOH_HOST_CLEAN));
 	if (!epoch)
 		account->arm = false;
@@ -386,6 +392,11 @@ void oracle_record(struct world *world, const struct sent *sent)
 		if (ev->act_done.act != KCOH_ACT_CANCEL && !ev->act_done.result)
 			account->tainted = account->asked == KCOH_STRATEGY_CLEAN_TAINTED;
 		break;
+	case KCOH_EV_SMMU:
+		account->device |= account->epoch || !account->synced;
+		account->device_surely |= account->epoch && account->synced && !account->lost &&
+					  !(ev->smmu.raw[1] >> 35 & 1);
+		break;
 	case KCOH_EV_OVERRIDE:
 		account->override_ns = ev->override.until_ns;
 		account->override_said = account->override_over = false;
@@ -396,6 +407,7 @@ void oracle_record(struct world *world, const struct sent *sent)
 		break;
 	case KCOH_EV_POLICY:
 		account->policy_ns = world->now_ns;
+		account->observes = ev->policy.strategy == KCOH_STRATEGY_OBSERVE;
 		account->wait_since_ns = 0; /* another wait, by another deadline */
 		account->enforced = ev->policy.guard == KCOH_GUARD_ENFORCE && ev->policy.can_cancel;
 		break;
@@ -543,6 +555,8 @@ static bool is_live(const struct world *world, const struct account *account, ui
 		return account->lost;
 	case KCOH_RSN_WATCHED_LATE:
 		return account->unread || (account->epoch && account->late) || !account->synced;
+	case KCOH_RSN_DEVICE:
+		return account->device || !account->synced;
 	case KCOH_RSN_NO_MODULE:
 		return !(world->oracle->host & KCOH_HOST_TRAP);
 	case KCOH_RSN_ARM_TIMEOUT:
@@ -560,7 +574,7 @@ static void check_veto(struct world *world, uint32_t vm, const struct account *a
 
 	if (account->seen.kind != SEEN_VETO && !account->seen.overrides)
 		return;
-	if (world->oracle->host & KCOH_HOST_S2FWB) {
+	if (world->oracle->host & KCOH_HOST_S2FWB && reason != KCOH_RSN_DEVICE) {
 		violated(world, "veto-on-s2fwb", "vm %u", vm);
 	} else if (reason != KCOH_RSN_ARMING && reason != KCOH_RSN_DEFERRED &&
 		   !is_live(world, account, reason)) {
@@ -585,6 +599,15 @@ static void check_allow(struct world *world, uint32_t vm, const struct account *
 	     reason == KCOH_RSN_TAINTED_ONLY))
 		violated(world, "plain-allow", "vm %u is allowed (%s), but %s", vm,
 			 driver_reason_name(reason), what);
+}
+
+/* A write of its device was held up in this epoch: no strategy but `observe` takes that. */
+static void check_device(struct world *world, uint32_t vm, const struct account *account)
+{
+	if (account->device_surely && account->seen.in_epoch && account->seen.kind <= SEEN_WAIT &&
+	    account->seen.reason != KCOH_RSN_OVERRIDE && !account->observes)
+		violated(world, "device-ignored", "vm %u: %s", vm,
+			 driver_reason_name(account->seen.reason));
 }
 
 static void check_picture(struct world *world, const struct vm *vm, const struct account *account)
@@ -642,6 +665,7 @@ void oracle_quiet(struct world *world)
 			continue;
 		check_veto(world, vm->id, account);
 		check_allow(world, vm->id, account);
+		check_device(world, vm->id, account);
 		check_picture(world, vm, account);
 		check_stale(world, vm, account);
 	}

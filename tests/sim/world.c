@@ -79,6 +79,7 @@ static void vm_make(struct world *world, struct vm *vm)
 	vm->quick_end = draw(tape, 2);
 	vm->toggles = !chance(tape, 3);
 	vm->has_nc = chance(tape, 4);
+	vm->has_device = chance(tape, 8);
 	vm->qmp = draw(tape, 4);
 	vm->watches_phase = vm->qmp && draw(tape, 2);
 	vm->asks_first = draw(tape, 2);
@@ -167,6 +168,22 @@ static void override_moves(struct world *world, struct vm *vm)
 	daemon_override(world, vm);
 }
 
+/* The SMMU stops a transaction of its device, a write or a read. */
+static void device_moves(struct world *world, struct vm *vm)
+{
+	union kcoh_ev ev = { .smmu = { .hdr = { .vcpu = KCOH_VCPU_NONE,
+						.type = KCOH_EV_SMMU,
+						.size = sizeof(ev.smmu) },
+				       .raw = { 8ull << 32 | 0x10, 1ull << 41 },
+				       .count = 1 } };
+
+	if (draw(world->tape, 2))
+		ev.smmu.raw[1] |= 1ull << 35;
+	say(world, "vm %u its device faults, %s", vm->id,
+	    ev.smmu.raw[1] >> 35 & 1 ? "reading" : "writing");
+	feed_record(world, vm, &ev);
+}
+
 static bool may_start(const struct world *world, const struct vm *vm)
 {
 	struct seen seen;
@@ -229,6 +246,8 @@ static void vm_acts(struct world *world, struct vm *vm)
 		qemu_slots_step(world, vm);
 	else if (chance(world->tape, world->faults.policy))
 		policy_moves(world, vm);
+	else if (vm->has_device && chance(world->tape, 20))
+		device_moves(world, vm);
 	else if (chance(world->tape, world->faults.override))
 		override_moves(world, vm);
 	else

@@ -142,6 +142,7 @@ struct vm {
 	bool quick_end; /* the last pass goes without CLEAR, as QEMU 10.2 does it */
 	bool toggles; /* its guest turns caches off and on */
 	bool has_nc;
+	bool has_device; /* an assigned one, which the SMMU stops now and then */
 	bool qmp; /* a QMP socket of kcohd's own */
 	bool watches_phase; /* … on which kcohd follows its migration */
 	bool asks_first; /* who migrates it asks for the verdict first, and obeys */

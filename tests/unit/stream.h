@@ -156,6 +156,18 @@
 			.smmu = "9050000.smmuv3"                                                   \
 		}                                                                                  \
 	}
+/* One that says what it was: `kind` EVENT or FOLDED; `word1` READS, STALLS. */
+#define FAULT(vm, kind_, word1)                                                                    \
+	{                                                                                          \
+		.smmu = {                                                                          \
+			HDR(smmu, SMMU, vm, KCOH_VCPU_NONE),                                       \
+			.raw = { 8ull << 32 | 0x10, 1ull << 41 | (word1), 0x01000000 },            \
+			.count = 1,                                                                \
+			.kind = KCOH_SMMU_##kind_                                                  \
+		}                                                                                  \
+	}
+#define READS (1ull << 35)
+#define STALLS (1ull << 31)
 #define DEVICE(vm, state_)                                                                         \
 	{                                                                                          \
 		.device = {                                                                        \

@@ -31,13 +31,13 @@ static const struct {
 	uint32_t first, last;
 	const char *of_first, *of_last;
 } tables[] = {
-	{ reason, KCOH_RSN_NONE, KCOH_RSN_OVERRIDE, "none", "override" },
-	{ sentence, KCOH_RSN_NONE, KCOH_RSN_OVERRIDE, "nothing stands in the way", NULL },
+	{ reason, KCOH_RSN_NONE, KCOH_RSN_DEVICE, "none", "device" },
+	{ sentence, KCOH_RSN_NONE, KCOH_RSN_DEVICE, "nothing stands in the way", NULL },
 	{ verdict, KCOH_VERDICT_ALLOW, KCOH_VERDICT_VETO, "allow", "veto" },
 	{ act, KCOH_ACT_CANCEL, KCOH_ACT_DISARM, "cancel", "disarm" },
 	{ kcoh_guard_name, KCOH_GUARD_WARN, KCOH_GUARD_ENFORCE, "warn", "enforce" },
 	{ kcoh_strategy_name, KCOH_STRATEGY_OBSERVE, KCOH_STRATEGY_RETRY, "observe", "retry" },
-	{ kcoh_window_name, KCOH_WINDOW_MMU_OFF, KCOH_WINDOW_CLASSES - 1, "mmu-off", "blind" },
+	{ kcoh_window_name, KCOH_WINDOW_MMU_OFF, KCOH_WINDOW_CLASSES - 1, "mmu-off", "device" },
 	{ kcoh_cache_state_name, KCOH_UNKNOWN, KCOH_OFF, "unknown", "off" },
 	{ kcoh_phase_name, KCOH_PHASE_NONE, KCOH_PHASE_POSTCOPY, "none", "postcopy" },
 	{ kcoh_source_name, KCOH_SRC_SAMPLE, KCOH_SRC_DISARM, "sample", "disarm" },

@@ -81,6 +81,9 @@ static void apply_vm(struct kcoh_core *core, struct vm *vm, const union kcoh_ev 
 	case KCOH_EV_HARVEST:
 		kcoh_epoch_harvested(core, vm, &ev->harvest);
 		break;
+	case KCOH_EV_SMMU:
+		kcoh_epoch_faulted(vm, &ev->smmu);
+		break;
 	case KCOH_EV_HOLD:
 		kcoh_vcpu_held(core, vm, &ev->hold);
 		break;

@@ -56,6 +56,7 @@ struct kcoh_act {
 enum kcoh_window_class {
 	KCOH_WINDOW_MMU_OFF = 0,
 	KCOH_WINDOW_BLIND = 1,
+	KCOH_WINDOW_DEVICE = 2,
 	KCOH_WINDOW_CLASSES,
 };
 

@@ -37,6 +37,7 @@
  * A page that the module could not clean makes the epoch `failed`, also when that is told after its end.
  */
 #include "core/state.h"
+#include "kcoh/smmu.h"
 
 #define LATE_NS (3 * SEC_NS) /* by then after its end all is told (kcohd looks once a second) */
 #define TOLD_NS (10 * SEC_NS) /* and stands in the verdict for so long */
@@ -214,6 +215,23 @@ bool kcoh_epoch_failed(const struct kcoh_core *core, const struct vm *vm)
 	const struct epoch *epoch = &vm->epoch;
 
 	return epoch->failed && (epoch->on || core->now_ns < epoch->told_until_ns);
+}
+
+/*
+ * What a device writes goes past KVM's dirty log, and so do its faults. A write that the SMMU ended is lost to the guest, one that
+ * it stalls may be done when the last page was sent. Where it is not known what the transaction was (no such field in the record, or
+ * one that stands for several), it was a write.
+ */
+void kcoh_epoch_faulted(struct vm *vm, const struct kcoh_ev_smmu *ev)
+{
+	struct kcoh_smmu_fault fault;
+
+	kcoh_smmu_decode(ev->raw, &fault);
+	if (ev->kind == KCOH_SMMU_EVENT && fault.has & KCOH_SMMU_HAS_RNW && fault.read &&
+	    !fault.stall)
+		return;
+	if (vm->epoch.on)
+		vm->epoch.device = true;
 }
 
 static void report(struct kcoh_core *core, struct vm *vm, struct vcpu *vcpu)

@@ -124,8 +124,8 @@ static bool flags_are_right(const struct vm *vm)
 
 	return is_bool(&vm->known) && is_bool(&epoch->on) && is_bool(&epoch->unclean) &&
 	       is_bool(&epoch->failed) && is_bool(&epoch->tainted) && is_bool(&epoch->doubtful) &&
-	       is_bool(&epoch->reported) && is_bool(&acts->dry) && is_bool(&acts->vetoed) &&
-	       is_bool(&acts->migrating) && is_bool(&vm->give.tainted) &&
+	       is_bool(&epoch->reported) && is_bool(&epoch->device) && is_bool(&acts->dry) &&
+	       is_bool(&acts->vetoed) && is_bool(&acts->migrating) && is_bool(&vm->give.tainted) &&
 	       is_bool(&vm->override.used);
 }
 

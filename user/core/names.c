@@ -54,6 +54,7 @@ static const char *const strategy_names[] = {
 static const char *const window_names[] = {
 	[KCOH_WINDOW_MMU_OFF] = "mmu-off",
 	[KCOH_WINDOW_BLIND] = "blind",
+	[KCOH_WINDOW_DEVICE] = "device",
 };
 
 static const char *const state_names[] = {

@@ -96,6 +96,7 @@ struct epoch {
 	bool tainted; /* it cleaned only what was tainted, at some moment of it */
 	bool doubtful; /* it began while not all slots were known */
 	bool reported; /* the module has shown that it acts on this VM in this epoch */
+	bool device; /* a write of its device was held up in the SMMU */
 };
 
 enum cancel_state {
@@ -247,6 +248,7 @@ void kcoh_slots_drop_unseen(struct kcoh_core *core, struct vm *vm);
 /* epoch.c */
 void kcoh_epoch_judge(struct kcoh_core *core, struct vm *vm, bool late);
 void kcoh_epoch_told(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_epoch *ev);
+void kcoh_epoch_faulted(struct vm *vm, const struct kcoh_ev_smmu *ev);
 void kcoh_epoch_harvested(const struct kcoh_core *core, struct vm *vm,
 			  const struct kcoh_ev_harvest *ev);
 void kcoh_epoch_span(struct vm *vm); /* another migration begins */

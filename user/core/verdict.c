@@ -11,7 +11,9 @@
  * 2 has not armed yet: facts = EARLIER | ARMING. `veto` has EARLIER before ARMING:
  * veto/mmu-off-earlier.
  *
- * A window alone is no danger where every harvest is cleaned: `defer`, `retry` and `veto` add what the owner
+ * What a device was to write, and did not, no cleaning brings back, nor does S2FWB: that comes before all else.
+ *
+ * A window of a vCPU is no danger where every harvest is cleaned: `defer`, `retry` and `veto` add what the owner
  * wants on top. Where nothing cleans, only what cannot have missed a window may allow: so each strategy but
  * `observe` falls back to a table as strict as `veto` there, and `defer` waits before it vetoes.
  */
@@ -35,7 +37,8 @@ enum fact {
 	FACT_OVERDUE = 1 << 14, /* uncached vCPUs were awaited for longer than the policy has it */
 	FACT_OVERDUE_UNKNOWN = 1 << 15, /* … or unknown ones */
 	FACT_FAILED = 1 << 16, /* a page could not be cleaned */
-	FACT_ALWAYS = 1 << 17,
+	FACT_DEVICE = 1 << 17, /* a write of its device was held up */
+	FACT_ALWAYS = 1 << 18,
 };
 
 struct rule {
@@ -45,6 +48,7 @@ struct rule {
 };
 
 static const struct rule observe_rules[] = {
+	{ FACT_DEVICE, KCOH_VERDICT_ALLOW, KCOH_RSN_OBSERVE_ONLY },
 	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
 	{ FACT_TOO_MANY, KCOH_VERDICT_ALLOW, KCOH_RSN_TOO_MANY },
 	{ FACT_PKVM, KCOH_VERDICT_ALLOW, KCOH_RSN_PKVM },
@@ -55,6 +59,7 @@ static const struct rule observe_rules[] = {
 };
 
 static const struct rule veto_rules[] = {
+	{ FACT_DEVICE, KCOH_VERDICT_VETO, KCOH_RSN_DEVICE },
 	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
 	{ FACT_TOO_MANY, KCOH_VERDICT_VETO, KCOH_RSN_TOO_MANY },
 	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
@@ -77,6 +82,7 @@ static const struct rule veto_rules[] = {
  * `allow` from `repair`. What must be sure is that cleaning went on from the epoch's start.
  */
 static const struct rule clean_rules[] = {
+	{ FACT_DEVICE, KCOH_VERDICT_VETO, KCOH_RSN_DEVICE },
 	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
 	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
 	{ FACT_UNCLEAN, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
@@ -88,6 +94,7 @@ static const struct rule clean_rules[] = {
 
 /* The module itself knows best what is tainted; a window that it did not see taints all it should have seen. */
 static const struct rule tainted_rules[] = {
+	{ FACT_DEVICE, KCOH_VERDICT_VETO, KCOH_RSN_DEVICE },
 	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
 	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
 	{ FACT_UNCLEAN, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
@@ -99,6 +106,7 @@ static const struct rule tainted_rules[] = {
 
 /* Cleaned as under `clean`; the hold keeps the window short, and is told. */
 static const struct rule hold_rules[] = {
+	{ FACT_DEVICE, KCOH_VERDICT_VETO, KCOH_RSN_DEVICE },
 	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
 	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
 	{ FACT_UNCLEAN, KCOH_VERDICT_VETO, KCOH_RSN_UNCLEAN },
@@ -111,6 +119,7 @@ static const struct rule hold_rules[] = {
 
 /* Waits while a vCPU is not cached, for a while; what was open before is cleaned. */
 static const struct rule defer_rules[] = {
+	{ FACT_DEVICE, KCOH_VERDICT_VETO, KCOH_RSN_DEVICE },
 	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
 	{ FACT_TOO_MANY, KCOH_VERDICT_VETO, KCOH_RSN_TOO_MANY },
 	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
@@ -125,6 +134,7 @@ static const struct rule defer_rules[] = {
 
 /* The same where nothing is cleaned. */
 static const struct rule defer_unclean_rules[] = {
+	{ FACT_DEVICE, KCOH_VERDICT_VETO, KCOH_RSN_DEVICE },
 	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
 	{ FACT_TOO_MANY, KCOH_VERDICT_VETO, KCOH_RSN_TOO_MANY },
 	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
@@ -143,6 +153,7 @@ static const struct rule defer_unclean_rules[] = {
 
 /* `veto`, in other words to whoever starts migrations: what is vetoed for a window now passed may be tried again. */
 static const struct rule retry_rules[] = {
+	{ FACT_DEVICE, KCOH_VERDICT_VETO, KCOH_RSN_DEVICE },
 	{ FACT_COHERENT, KCOH_VERDICT_ALLOW, KCOH_RSN_HARDWARE_COHERENT },
 	{ FACT_TOO_MANY, KCOH_VERDICT_VETO, KCOH_RSN_TOO_MANY },
 	{ FACT_PKVM, KCOH_VERDICT_VETO, KCOH_RSN_PKVM },
@@ -316,6 +327,8 @@ static uint32_t vm_facts(const struct kcoh_core *core, const struct vm *vm)
 		facts |= FACT_UNCLEAN | FACT_FAILED;
 	if (kcoh_cleans(core, vm))
 		facts |= FACT_CLEANING;
+	if (vm->epoch.on && vm->epoch.device)
+		facts |= FACT_DEVICE;
 	if (vm->held)
 		facts |= FACT_HELD;
 	if (vm->defer_ns && core->now_ns >= defer_deadline(vm))

@@ -5,6 +5,8 @@
  *   mmu-off  while some vCPU is uncached or unknown. `off` is no window: a vCPU that PSCI
  *            stopped, or that never ran, makes no access. A vCPU asleep in WFI with its MMU off
  *            is one: it wakes with its MMU off.
+ *   device   from a write of the VM's device that the SMMU ended or stalled, to the end of the epoch in which it did: nothing cleans
+ *            what was never written. Outside of an epoch there is nobody whom it could be missing
  *   blind    while kcoh could have missed one of the others: any BLIND_* of state.h
  *
  * An example: vCPU 0 goes off at 10 ms, vCPU 1 at 12 ms, vCPU 0 is back at 15 ms and vCPU 1 at 20
@@ -41,4 +43,5 @@ void kcoh_windows_refresh(struct kcoh_core *core, struct vm *vm)
 	set_window(core, vm, KCOH_WINDOW_MMU_OFF,
 		   vm->states[KCOH_UNCACHED] || vm->states[KCOH_UNKNOWN]);
 	set_window(core, vm, KCOH_WINDOW_BLIND, vm->blind != 0);
+	set_window(core, vm, KCOH_WINDOW_DEVICE, vm->epoch.on && vm->epoch.device);
 }
