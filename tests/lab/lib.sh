@@ -271,6 +271,11 @@ becomes() { # becomes NAME VERDICT/REASON, of the VM `vm`
 	if wait_for 10 verdict_is "$2"; then pass "$1"; else same "$1" "$2" "$(verdict)"; fi
 }
 
+# feed_gaps FILE: how many records were lost, as those after them in kcoh-feed's output say.
+feed_gaps() {
+	awk -F '[= ]' '/^gap=/ { sum += $2 } END { print sum + 0 }' "$1"
+}
+
 # trace_start VM: `kcoh trace --vm VM --json` into $TMP/trace, with what kcohd saw before.
 trace_start() {
 	kcoh trace --vm "$1" --json --since 0 >"$TMP/trace" 2>"$TMP/trace.err" &

@@ -15,12 +15,8 @@ edges_told() { # VCPU WAS NOW PC SCTLR, as vmm_edges has them
 	sed -nE 's/.*vcpu=([0-9]+) toggle ([a-z]+)->([a-z]+) source=trap pc=(0x[0-9a-f]+) sctlr=(0x[0-9a-f]+)$/\1 \2 \3 \4 \5/p' "$LOG"
 }
 
-lost() { # records, as the ones after them say
-	awk -F '[= ]' '/^gap=/ { sum += $2 } END { print sum + 0 }' "$LOG"
-}
-
 reader_is_back() {
-	(($(edges_told | wc -l) + $(lost) >= 2 * (TIMES + AFTER)))
+	(($(edges_told | wc -l) + $(feed_gaps "$LOG") >= 2 * (TIMES + AFTER)))
 }
 
 module_load
@@ -46,9 +42,9 @@ wait_for 20 reader_is_back
 kill $FEED_PID
 wait $FEED_PID
 
-same "the reader is told of each record that the kernel could not hand over" "$(sed -n 's/^feed left:.* lost //p' "$LOG")" "$(lost)"
+same "the reader is told of each record that the kernel could not hand over" "$(sed -n 's/^feed left:.* lost //p' "$LOG")" "$(feed_gaps "$LOG")"
 missing=$((2 * (TIMES + AFTER) - $(edges_told | wc -l)))
-check "the $missing edges that are not told are among them ($(lost): the vCPU's state is sampled, too)" test "$(lost)" -ge $missing
+check "the $missing edges that are not told are among them ($(feed_gaps "$LOG"): the vCPU's state is sampled, too)" test "$(feed_gaps "$LOG")" -ge $missing
 check "most of the edges are" test $missing -gt $TIMES
 made=$(vmm_edges vm)
 same "those told before are the first that the guest made, as it made them" "$(head -n "$first" <<<"$made")" "$(edges_told | head -n "$first")"
