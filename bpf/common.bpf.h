@@ -278,6 +278,25 @@ static __noinline struct vcpu_rec *vcpu_add(struct kvm_vcpu *vcpu, const struct 
 	return bpf_map_lookup_elem(&kcoh_vcpus, &key);
 }
 
+static const struct kcoh_exits nothing __attribute__((unused));
+
+/* A callback of bpf_loop(): removes a VM's vCPU from the table, and gives its slot back. */
+static __attribute__((unused)) int vcpu_forget(__u32 idx, __u32 *vm)
+{
+	struct vcpu_key key = { .vm = *vm, .idx = idx };
+	struct vcpu_rec *rec = bpf_map_lookup_elem(&kcoh_vcpus, &key);
+	__u32 slot = rec ? rec->slot : 0;
+	__u64 nobody = 0;
+
+	bpf_map_delete_elem(&kcoh_vcpus, &key);
+	if (!slot)
+		return 0;
+	bpf_map_update_elem(&kcoh_slots, &slot, &nobody, BPF_ANY);
+	bpf_map_update_elem(&kcoh_exits, &slot, &nothing, BPF_ANY);
+	bpf_map_push_elem(&kcoh_free, &slot, BPF_ANY);
+	return 0;
+}
+
 static __always_inline struct vcpu_rec *vcpu_get(struct kvm_vcpu *vcpu, const struct vcpu_key *key)
 {
 	struct vcpu_rec *rec = bpf_map_lookup_elem(&kcoh_vcpus, key);

@@ -21,24 +21,6 @@
  */
 #include "state.bpf.h"
 
-static const struct kcoh_exits nothing;
-
-static int forget_vcpu(__u32 idx, __u32 *vm)
-{
-	struct vcpu_key key = { .vm = *vm, .idx = idx };
-	struct vcpu_rec *rec = bpf_map_lookup_elem(&kcoh_vcpus, &key);
-	__u32 slot = rec ? rec->slot : 0;
-	__u64 nobody = 0;
-
-	bpf_map_delete_elem(&kcoh_vcpus, &key);
-	if (!slot)
-		return 0;
-	bpf_map_update_elem(&kcoh_slots, &slot, &nobody, BPF_ANY);
-	bpf_map_update_elem(&kcoh_exits, &slot, &nothing, BPF_ANY);
-	bpf_map_push_elem(&kcoh_free, &slot, BPF_ANY);
-	return 0;
-}
-
 static __always_inline int vm_gone(struct kvm *kvm)
 {
 	__u64 key = (__u64)kvm;
@@ -49,7 +31,7 @@ static __always_inline int vm_gone(struct kvm *kvm)
 	if (!vm)
 		return 0;
 	id = vm->id;
-	bpf_loop(BPF_CORE_READ(kvm, created_vcpus), forget_vcpu, &id, 0);
+	bpf_loop(BPF_CORE_READ(kvm, created_vcpus), vcpu_forget, &id, 0);
 	bpf_map_delete_elem(&kcoh_vms, &key);
 	if (ev_reserve(ev, KCOH_EV_VM_GONE, id, KCOH_VCPU_NONE))
 		ev_submit(ev);

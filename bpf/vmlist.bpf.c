@@ -23,6 +23,9 @@
  * counts VMs by them and empties the ring buffer between two reads, so that a host with many VMs
  * does not overflow it.
  *
+ * At its end it removes VMs that it did not meet, twice in a row: their end was missed, as the kernel does not run a program that is
+ * running on that CPU already.
+ *
  * Cost: three reads for each open file of the host. Limit: memslots are walked without kvm->srcu (a
  * BPF program cannot take it), so a walk that the generation moved under is repeated, three times
  * at most, then counted as lost; records of an abandoned walk carry the older generation.
@@ -31,6 +34,8 @@
 
 #define WALK_TRIES 3
 #define CHAIN_MAX 4096
+#define UNMET_SCANS 2
+#define VCPUS_MAX 512 /* of a VM, KVM_MAX_VCPUS */
 
 struct walk {
 	struct kvm_memslots *slots;
@@ -163,6 +168,23 @@ static __always_inline int is_vcpu(const char *name)
 	       name[8] == ':';
 }
 
+/* One that two scans in a row did not meet is gone. One that was never met may have been born just now. */
+static long forget_unmet(struct bpf_map *map, __u64 *kvm, struct vm_rec *vm, void *ctx)
+{
+	struct kcoh_shared *s = shared();
+	__u32 id = vm->id;
+
+	if (!s)
+		return 1;
+	if (!vm->scan)
+		vm->scan = s->scan;
+	if (s->scan - vm->scan < UNMET_SCANS)
+		return 0;
+	bpf_loop(VCPUS_MAX, vcpu_forget, &id, 0);
+	bpf_map_delete_elem(&kcoh_vms, kvm);
+	return 0;
+}
+
 SEC("iter/task_file")
 int vmlist(struct bpf_iter__task_file *ctx)
 {
@@ -174,8 +196,10 @@ int vmlist(struct bpf_iter__task_file *ctx)
 	struct vm_rec *vm;
 	struct kvm *kvm;
 
-	if (!task || !file)
+	if (!task || !file) { /* the walk is complete */
+		bpf_for_each_map_elem(&kcoh_vms, forget_unmet, NULL, 0);
 		return 0;
+	}
 	dentry = BPF_CORE_READ(file, f_path.dentry);
 	if (BPF_CORE_READ(dentry, d_sb, s_magic) != ANON_INODE_FS_MAGIC)
 		return 0;

@@ -68,7 +68,17 @@ wait "${many[@]}" 2>/dev/null
 wait_for 120 knows 0
 same "all die, every other one by kill -9: none is left over" '' "$(known)"
 same "in the kernel neither" 0 "$(vms_in_kernel)"
+empty() {
+	[[ "$(entries kcoh_vms) $(entries kcoh_vcpus)" == '0 0' ]]
+}
+wait_for 20 empty # an end that was missed is noticed when two scans have not met the VM
 same "nor in the tables of the BPF programs (VMs, vCPUs)" '0 0' "$(entries kcoh_vms) $(entries kcoh_vcpus)"
 same "each birth and each end is told, once" "$VMS $VMS" \
 	"$(jq -r 'select(.type == "vm-new") | .vm' "$TMP/trace" | sort -u | wc -l) $(jq -r 'select(.type == "vm-gone") | .vm' "$TMP/trace" | sort | wc -l)"
-same "no record is lost" 0 "$(curl -s --unix-socket /run/kcoh/kcohd.sock http://kcohd/v1/host | jq .records_lost)"
+lost=$(curl -s --unix-socket /run/kcoh/kcohd.sock http://kcohd/v1/host | jq -c .records_lost_by)
+# A preemptible kernel does not run a program that was preempted on that CPU: a debug kernel, where all takes longer, shows it.
+if [[ -e /sys/kernel/debug/kmemleak ]]; then
+	same "no record is lost but those that the kernel did not make ($lost)" 0 "$(jq 'del(.missed) | add' <<<"$lost")"
+else
+	same "no record is lost" 0 "$(jq add <<<"$lost")"
+fi
