@@ -10,7 +10,7 @@ source "$(dirname -- "$0")/lib.sh"
 refuses() {
 	local name=$1 status=$2 pattern=$3 out err got
 	shift 3
-	out=$(timeout 20 "$@" 2>"$TMP/err")
+	out=$(timeout $((KCOHD_WAIT / 2)) "$@" 2>"$TMP/err")
 	got=$?
 	err=$(<"$TMP/err")
 	if [[ $got == "$status" && -z $out && $(wc -l <"$TMP/err") == 1 && $err == kcoh*': '* && $err =~ $pattern ]]; then
