@@ -13,29 +13,21 @@ source "$(dirname -- "$0")/lib.sh"
 source "$(dirname -- "$0")/qemu.sh"
 trap 'qemu_end "${!QEMU_PID[@]}"; finish' EXIT
 
+section() { # section VM LINE…
+	printf '[vm %s]\n' "$1"
+	printf '%s\n' "${@:2}" "qmp = $QEMU_DIR/%n.kcoh.qmp"
+}
+
 CONFIG="[defaults]
 guard = enforce
-[vm observe]
-strategy = observe
-[vm clean]
-strategy = clean
-[vm clean-tainted]
-strategy = clean-tainted
-[vm hold]
-strategy = hold
-hold_deadline_ms = 2000
-[vm defer]
-strategy = defer
-defer_deadline_ms = 60000
-[vm defer-off]
-strategy = defer
-defer_deadline_ms = 3000
-[vm retry]
-strategy = retry
-[vm veto]
-strategy = veto
-[vm *]
-qmp = $QEMU_DIR/%n.kcoh.qmp"
+$(section observe 'strategy = observe')
+$(section clean 'strategy = clean')
+$(section clean-tainted 'strategy = clean-tainted')
+$(section hold 'strategy = hold' 'hold_deadline_ms = 2000')
+$(section defer 'strategy = defer' 'defer_deadline_ms = 60000')
+$(section defer-off 'strategy = defer' 'defer_deadline_ms = 3000')
+$(section retry 'strategy = retry')
+$(section veto 'strategy = veto')"
 
 # One that is to be cancelled takes longer than kcohd needs for that: the guest has 100 MB to send.
 SLOW='{"max-bandwidth":2000000,"downtime-limit":1}'
@@ -60,7 +52,6 @@ attempt() {
 	wait_for 120 migration_ended "$vm" || give_up "$vm: the migration ends" "$(qmp "$vm" query-migrate)" "$(<"$TMP/kcohd.log")"
 	ended=$(migration_status "$vm")
 	[[ $ended != completed ]] || where=destination
-	# shellcheck disable=SC2015 # one of the two
 	printf 'NOTE %s: %s: check before %s (%s), QEMU %s, source %s, destination %s, guest prints at the %s\n' "$TEST" "$vm" "$before" \
 		"$status" "$ended" "$(run_status "$vm")" "$(run_status "$vm-to")" "$where"
 }
