@@ -144,6 +144,7 @@ kmod-fail: setup
 -include tests/golden/golden.mk
 -include tests/fuzz/fuzz.mk
 -include tests/guard/guard.mk
+-include tests/libvirt/libvirt.mk
 -include scripts/packaging/install.mk
 
 # --- tests ------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ static void built_in(void **state)
 	policy = kcoh_config_policy(config, "web-1", NULL);
 	assert_string_equal(kcoh_config_socket(config), KCOH_SOCKET);
 	assert_null(kcoh_config_listen(config));
+	assert_null(kcoh_config_libvirt(config));
 	assert_string_equal(kcoh_config_history(config), "/var/lib/kcoh/history.db");
 	assert_int_equal(kcoh_config_history_days(config), 90);
 	assert_int_equal(kcoh_config_history_mb(config), 256);
@@ -78,6 +79,7 @@ static void all_keys(void **state)
 					       "history_mb = 0\n"
 					       "bpf_dir=/opt/bpf ; and another\n"
 					       "exit_vcpus = 300\nexit_times = yes\n"
+					       "libvirt = qemu+unix:///system?socket=/s\n"
 					       "\n"
 					       "[defaults]\r\n"
 					       "  strategy = observe\r\n"
@@ -98,6 +100,7 @@ static void all_keys(void **state)
 	assert_string_equal(kcoh_config_bpf_dir(config), "/opt/bpf");
 	assert_int_equal(kcoh_config_exit_vcpus(config), 300);
 	assert_true(kcoh_config_times(config));
+	assert_string_equal(kcoh_config_libvirt(config), "qemu+unix:///system?socket=/s");
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_OBSERVE);
 	assert_int_equal(policy.guard, KCOH_GUARD_ENFORCE);
 	assert_int_equal(policy.arm_deadline_ms, 250);
@@ -205,6 +208,10 @@ static const struct {
 	{ "[kcohd]\nsocket = /" LONG LONG "\n", ":2: socket is longer than the 107 bytes" },
 	{ "[kcohd]\nbpf_dir = bpf\n", ":2: bpf_dir must be an absolute path, not 'bpf'" },
 	{ "[kcohd]\nexit_vcpus = 0\n", ":2: exit_vcpus must be a number from 1 to 65535, not '0'" },
+	{ "[kcohd]\nlibvirt = qemu+ssh://arm-2/system\n",
+	  ":2: libvirt must be qemu:///system, qemu+unix:///system?socket=PATH or none, not "
+	  "'qemu+ssh://arm-2/system'" },
+	{ "[kcohd]\nlibvirt = qemu:///session\n", "not 'qemu:///session'" },
 	{ "[kcohd]\nexit_times = on\n", ":2: exit_times must be yes or no, not 'on'" },
 	{ "[vm a]\nqmp = /run/%x.sock\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },
 	{ "[vm a]\nqmp = /run/%\n", ":2: qmp may hold %n, %u, %p and %%, and no other %" },
@@ -459,9 +466,15 @@ static void adopted(void **state)
 	assert_int_equal(kcoh_config_policy(config, "a", NULL).strategy, KCOH_STRATEGY_HOLD);
 	assert_null(kcoh_config_policy(config, "a", NULL).qmp);
 	assert_string_equal(kcoh_config_policy(config, "b", NULL).qmp, "/r");
-	kcoh_config_adopt(config, load_good("[kcohd]\nsocket = /a\nhistory_mb = 5\n"), rest,
+	kcoh_config_adopt(config,
+			  load_good("[kcohd]\nsocket = /a\nhistory_mb = 5\nlibvirt = none\n"), rest,
 			  sizeof(rest));
 	assert_string_equal(rest, "");
+	kcoh_config_adopt(config,
+			  load_good("[kcohd]\nsocket = /a\nhistory_mb = 5\n"
+				    "libvirt = qemu:///system\n"),
+			  rest, sizeof(rest));
+	assert_string_equal(rest, "libvirt");
 	assert_null(kcoh_config_policy(config, "b", NULL).qmp);
 	kcoh_config_free(config);
 }

@@ -89,6 +89,7 @@ void kcoh_config_free(struct kcoh_config *config)
 	policy_free(config);
 	free(config->socket);
 	free(config->listen);
+	free(config->libvirt);
 	free(config->history);
 	free(config->bpf_dir);
 	free(config->recordings);
@@ -224,6 +225,7 @@ void kcoh_config_adopt(struct kcoh_config *config, struct kcoh_config *fresh, ch
 		{ "record_mb", config->record_mb != fresh->record_mb },
 		{ "recordings", differ(config->recordings, fresh->recordings) },
 		{ "recordings_keep", config->recordings_keep != fresh->recordings_keep },
+		{ "libvirt", differ(config->libvirt, fresh->libvirt) },
 		{ "[fleet]", fleet_differs(&config->fleet, &fresh->fleet) },
 	};
 	size_t used = 0;
@@ -258,6 +260,11 @@ uint32_t kcoh_config_history_days(const struct kcoh_config *config)
 uint32_t kcoh_config_history_mb(const struct kcoh_config *config)
 {
 	return config->history_mb;
+}
+
+const char *kcoh_config_libvirt(const struct kcoh_config *config)
+{
+	return config->libvirt;
 }
 
 const char *kcoh_config_listen(const struct kcoh_config *config)

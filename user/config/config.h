@@ -69,6 +69,8 @@ uint32_t kcoh_config_history_mb(const struct kcoh_config *config);
 /* NULL: there is no fleet. */
 const struct kcoh_fleet_config *kcoh_config_fleet(const struct kcoh_config *config);
 const char *kcoh_config_listen(const struct kcoh_config *config); /* TCP address, or NULL */
+/* Which libvirt is asked ("qemu:///system"), or NULL: none. */
+const char *kcoh_config_libvirt(const struct kcoh_config *config);
 const char *kcoh_config_socket(const struct kcoh_config *config);
 const char *kcoh_config_bpf_dir(const struct kcoh_config *config);
 /* How many vCPUs' exits are counted apart; whether the times of exits are counted all the time. */

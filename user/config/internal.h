@@ -51,6 +51,7 @@ struct kcoh_config {
 	/* [kcohd] */
 	char *socket;
 	char *listen;
+	char *libvirt; /* NULL: none is asked */
 	char *history; /* empty: none */
 	uint32_t history_days, history_mb;
 	char *bpf_dir;

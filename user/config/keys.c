@@ -143,6 +143,23 @@ static int read_times(struct parser *parser, const char *key, const char *value)
 	return 1;
 }
 
+/* Only this machine's own libvirt, and only the system's: others have other VMs. */
+static int read_libvirt(struct parser *parser, const char *key, const char *value)
+{
+	if (!strcmp(value, "none")) {
+		free(parser->config->libvirt);
+		parser->config->libvirt = NULL;
+		return 1;
+	}
+	if (strcmp(value, "qemu:///system") &&
+	    strncmp(value, "qemu+unix:///system?", strlen("qemu+unix:///system?")))
+		return parse_fail(parser,
+				  "%s must be qemu:///system, qemu+unix:///system?socket=PATH or "
+				  "none, not '%s'",
+				  key, value);
+	return text_set(parser, &parser->config->libvirt, value);
+}
+
 static const struct key kcohd_keys[] = {
 	{ "socket", read_socket },
 	{ "listen", read_listen },
@@ -155,6 +172,7 @@ static const struct key kcohd_keys[] = {
 	{ "record_mb", read_record_mb },
 	{ "recordings", read_recordings },
 	{ "recordings_keep", read_recordings_keep },
+	{ "libvirt", read_libvirt },
 	{ NULL, NULL },
 };
 

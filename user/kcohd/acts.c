@@ -4,7 +4,8 @@
  *
  * A cancel is a job of its own on the loop, at most one a VM. It ends within 8 s, with an ACT_DONE that the core gets and
  * an `act` event that people get; the core allows an act 10 s, and decides whether to try again. Under guard = warn,
- * where the configuration names no QMP socket, and with --dry-run, acts are dry: said, not done.
+ * where there is no way to cancel, and with --dry-run, acts are dry: said, not done. The way is the QMP socket that the configuration names
+ * for the VM, or, without one, libvirt if it runs that VM.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/un.h>
 
 #include "act/cancel.h"
+#include "act/libvirt.h"
 #include "kcohd/daemon.h"
 
 #define JOB_NS (8ull * 1000000000)
@@ -21,7 +23,8 @@ struct cancel_job {
 	struct daemon *daemon;
 	struct kcoh_ident *ident;
 	struct kcoh_act act;
-	struct kcoh_cancel *cancel;
+	struct kcoh_cancel *by_qmp; /* one of the two */
+	struct kcoh_libvirt_cancel *by_libvirt;
 	enum kcoh_phase phase; /* as QEMU told it last */
 };
 
@@ -55,7 +58,8 @@ static struct kcoh_ev_hdr header_of(const struct kcoh_ident *ident, uint16_t typ
 static void job_free(struct cancel_job *job)
 {
 	LIST_REMOVE(job, link);
-	kcoh_cancel_free(job->cancel);
+	kcoh_cancel_free(job->by_qmp);
+	kcoh_libvirt_cancel_free(job->by_libvirt);
 	kcoh_ident_unref(job->ident);
 	free(job);
 }
@@ -120,17 +124,35 @@ static struct cancel_job *job_find(struct daemon *daemon, uint32_t vm)
 	return NULL;
 }
 
+static int qmp_start(struct cancel_job *job, const char *path)
+{
+	const struct kcoh_cancel_config config = { .event = job->daemon->event,
+						   .path = path,
+						   .pid = job->ident->pid,
+						   .total_ns = JOB_NS,
+						   .phase = on_phase,
+						   .done = on_done,
+						   .ctx = job };
+
+	return kcoh_cancel_start(&config, &job->by_qmp);
+}
+
+/* Its phases come by libvirt's events, whoever ends it. */
+static int libvirt_start(struct cancel_job *job)
+{
+	const struct kcoh_libvirt_cancel_config config = { .uuid = job->ident->uuid,
+							   .pid = job->ident->pid,
+							   .total_ns = JOB_NS,
+							   .done = on_done,
+							   .ctx = job };
+
+	return kcoh_libvirt_cancel(job->daemon->libvirt, &config, &job->by_libvirt);
+}
+
 static int job_start(struct daemon *daemon, const struct kcoh_act *act, struct kcoh_ident *ident)
 {
 	struct cancel_job *job = calloc(1, sizeof(*job));
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct kcoh_cancel_config config = { .event = daemon->event,
-					     .path = path,
-					     .pid = ident->pid,
-					     .total_ns = JOB_NS,
-					     .phase = on_phase,
-					     .done = on_done,
-					     .ctx = job };
 	int err = qmp_path(daemon, ident, path, sizeof(path));
 
 	if (!job)
@@ -140,7 +162,9 @@ static int job_start(struct daemon *daemon, const struct kcoh_act *act, struct k
 	job->ident = kcoh_ident_ref(ident);
 	LIST_INSERT_HEAD(&daemon->jobs, job, link);
 	if (err == 0)
-		err = kcoh_cancel_start(&config, &job->cancel);
+		err = qmp_start(job, path);
+	else if (err == -ENOENT && libvirt_has(daemon, ident))
+		err = libvirt_start(job);
 	if (err < 0)
 		job_free(job);
 	return err;
@@ -156,8 +180,11 @@ static const char *dry_sentence(const struct daemon *daemon, const struct kcoh_i
 		return "would have cancelled its migration, but guard = warn";
 	if (!policy.cancel)
 		return "would have cancelled its migration, but cancel = no";
+	if (daemon->libvirt)
+		return "would have cancelled its migration, but the configuration gives no usable "
+		       "qmp = for it, and libvirt does not have it";
 	return "would have cancelled its migration, but the configuration gives no usable qmp = "
-	       "for it";
+	       "for it, and no libvirt =";
 }
 
 static void cancel_dry(struct daemon *daemon, const struct kcoh_act *act, struct kcoh_ident *ident)

@@ -25,6 +25,7 @@
 #include "store/store.h"
 
 struct arm;
+struct kcoh_libvirt;
 struct kcoh_publish;
 struct kcoh_publish_stats;
 struct recorder;
@@ -103,6 +104,7 @@ struct daemon {
 	LIST_HEAD(, cancel_job) jobs;
 	LIST_HEAD(, arm) arms;
 	struct kcoh_evacuations *evacuations; /* NULL: --dry-run */
+	struct kcoh_libvirt *libvirt; /* NULL: none is to be asked */
 	uint64_t stop_ns; /* kcohd is to end, and waits for evacuations until then; 0: not so */
 	struct kcoh_polkit *polkit;
 	struct kcoh_serve *serve;
@@ -147,6 +149,8 @@ int evacuations_up(struct daemon *daemon); /* evacuations.c */
 void evacuations_down(struct daemon *daemon);
 int fleet_up(struct daemon *daemon); /* fleet.c */
 void fleet_down(struct daemon *daemon);
+int libvirt_up(struct daemon *daemon); /* libvirt.c */
+void libvirt_down(struct daemon *daemon);
 int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
 
 /* module.c */
@@ -161,6 +165,10 @@ void unclean_judge(struct daemon *daemon); /* the ring was just read */
 /* fleet.c: false, or null, if there is no fleet. */
 bool fleet_stats(const struct daemon *daemon, struct kcoh_publish_stats *ret_stats);
 json_t *fleet_json(const struct daemon *daemon);
+
+/* libvirt.c: does libvirt run this VM? How it stands; null: it is not asked. */
+bool libvirt_has(const struct daemon *daemon, const struct kcoh_ident *ident);
+json_t *libvirt_json(const struct daemon *daemon);
 
 /* wants.c: what costs something at each exit, for as long as somebody asks for it. */
 int wants_times(struct daemon *daemon);

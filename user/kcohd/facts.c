@@ -173,6 +173,7 @@ static json_t *host_json(void *ctx)
 	json_object_set_new(o, "history",
 			    json_boolean(kcoh_config_history(daemon->config) != NULL));
 	json_object_set_new(o, "fleet", fleet_json(daemon));
+	json_object_set_new(o, "libvirt", libvirt_json(daemon));
 	json_object_set_new(o, "config", config_json(daemon));
 	json_object_set_new(o, "seq", json_integer((json_int_t)kcoh_log_last(daemon->log)));
 	return o;

@@ -23,6 +23,7 @@ static const struct rung {
 	{ evacuations_up, evacuations_down }, /* also those of the kcohd before */
 	{ serve_up, serve_down }, /* the API */
 	{ fleet_up, fleet_down }, /* the fleet's store, if there is one */
+	{ libvirt_up, libvirt_down }, /* who else may end a migration */
 	{ watch_up, acts_down }, /* the VMs there are, and from now on */
 };
 

@@ -87,13 +87,15 @@ static void policy_of(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_
 	struct kcoh_policy policy = kcoh_config_policy(daemon->config, ident->name, ident->uuid);
 	char path[256];
 	int err = qmp_path(daemon, ident, path, sizeof(path));
+	bool can_cancel;
 
 	if (err < 0 && err != -ENOENT)
 		say_vm(LOG_WARNING, ident, KCOH_RSN_NONE,
 		       "qmp = %s gives no usable path for this VM, so its migration cannot be "
 		       "cancelled",
 		       policy.qmp);
-	kcoh_policy_event(&policy, err == 0 && !daemon->options.dry_run, ret_ev);
+	can_cancel = err == 0 || (err == -ENOENT && libvirt_has(daemon, ident));
+	kcoh_policy_event(&policy, can_cancel && !daemon->options.dry_run, ret_ev);
 }
 
 static void took(void *ctx, const union kcoh_ev *ev, const struct kcoh_act *acts, int n)
