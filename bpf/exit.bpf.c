@@ -481,9 +481,19 @@ static __noinline int stopped(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-/* The thread moved to another CPU after its vCPU was put, or this KVM_RUN never entered the guest. */
-static __noinline int stopped_elsewhere(void)
+/* Whether the last data abort is an MMIO that user space is to do. */
+static __always_inline void account_user(struct kcoh_exits *exits, __u32 reason, int error)
 {
+	if (!exits->aborted || reason != KVM_EXIT_MMIO || error)
+		return;
+	exits->abort[exits->aborted == 2 ? KCOH_ABORT_USER_WRITE : KCOH_ABORT_USER_READ]++;
+	exits->aborted = 0;
+}
+
+/* The thread moved to another CPU after its vCPU was put, or this KVM_RUN never entered the guest. */
+static __noinline int stopped_elsewhere(__u32 reason, int error)
+{
+	struct kcoh_exits *exits;
 	struct thread_rec *thread;
 	struct kvm_vcpu *vcpu;
 	struct vcpu_rec *rec;
@@ -495,15 +505,14 @@ static __noinline int stopped_elsewhere(void)
 	key = thread->ran_key;
 	vcpu = thread->ran;
 	rec = bpf_map_lookup_elem(&kcoh_vcpus, &key); /* its VM may be gone, and its memory */
-	if (rec && BPF_CORE_READ(vcpu, cpu) == -1)
+	if (!rec)
+		return 0;
+	exits = rec->slot ? bpf_map_lookup_elem(&kcoh_exits, &rec->slot) : NULL;
+	if (exits)
+		account_user(exits, reason, error);
+	if (BPF_CORE_READ(vcpu, cpu) == -1)
 		state_look(vcpu, &key, rec, 0);
 	return 0;
-}
-
-static __always_inline void account_user(struct kcoh_exits *exits)
-{
-	exits->abort[exits->aborted == 2 ? KCOH_ABORT_USER_WRITE : KCOH_ABORT_USER_READ]++;
-	exits->aborted = 0;
 }
 
 /*
@@ -527,14 +536,13 @@ static __always_inline int on_userspace(struct bpf_raw_tracepoint_args *ctx, __u
 	notifier = here[cpu].notifier;
 	barrier();
 	if (notifier == NOBODY || here[cpu].task != (__u64)bpf_get_current_task_btf())
-		return stopped_elsewhere();
+		return stopped_elsewhere(ctx->args[0], ctx->args[1]);
 	if (vcpu_read(vcpu, cast, cpu) != -1)
 		return 0;
 	exits = bpf_map_lookup_elem(&kcoh_exits, &slot);
 	if (!exits)
 		return stopped(vcpu);
-	if (exits->aborted && (__u32)ctx->args[0] == KVM_EXIT_MMIO && !(int)ctx->args[1])
-		account_user(exits);
+	account_user(exits, ctx->args[0], ctx->args[1]);
 	looked = 1 + vcpu_read(vcpu, cast, arch.mp_state.mp_state);
 	if (cast) {
 		sys_regs = &vcpu_cast(vcpu)->arch.ctxt.sys_regs;
