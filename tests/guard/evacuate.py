@@ -89,8 +89,15 @@ class Qemu:
         with open(f"{directory}/qemu.log", "ab") as log:
             self.process = subprocess.Popen(command + (["-incoming", incoming] if incoming else []), stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
-        until(f"QEMU {name} serves", lambda: os.path.exists(mine) and os.path.exists(self.kcoh))
-        self.qmp = Qmp(mine)
+        self.qmp = until(f"QEMU {name} serves", lambda: self.greeted(mine))  # it makes the sockets in the order of its command line
+
+    @staticmethod
+    def greeted(path):
+        """None until it listens: the socket has its path before that."""
+        try:
+            return Qmp(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
 
     def is_up(self):
         return self.process.poll() is None

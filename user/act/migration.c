@@ -39,6 +39,7 @@
 #define CONNECT_NS (10ull * 1000000000)
 #define POLL_US (250 * 1000)
 #define POLL_FAST_US (50 * 1000)
+#define FINAL_LOOKS 20 /* QEMU says `completed` a moment before it knows how long that took */
 #define BACKOFF_FIRST_US (100 * 1000)
 #define BACKOFF_MAX_US (2 * 1000 * 1000)
 #define SAY_AGAIN_NS 1000000000ull
@@ -74,6 +75,7 @@ struct kcoh_migration {
 	uint64_t deaf_ns; /* nobody listens since then; 0: somebody does */
 	uint64_t settle_ns; /* how long the guest may take to run again */
 	uint64_t backoff_us;
+	unsigned int final_looks; /* after QEMU said `completed` */
 	enum kcoh_phase phase;
 	enum kcoh_migration_end end;
 	struct kcoh_migration_progress progress;
@@ -134,6 +136,10 @@ static bool is_gone(const struct kcoh_migration *job)
 static void connect_again(struct kcoh_migration *job, const char *sentence)
 {
 	disconnect(job);
+	if (job->phase == KCOH_PHASE_COMPLETED) {
+		finish(job, KCOH_MIGRATION_COMPLETED, "the guest has left");
+		return;
+	}
 	if (is_gone(job)) {
 		finish(job, is_begun(job) ? KCOH_MIGRATION_GONE : KCOH_MIGRATION_REFUSED,
 		       "QEMU has ended");
@@ -326,7 +332,10 @@ static void status_take(struct kcoh_migration *job, enum kcoh_phase phase, const
 {
 	switch (phase) {
 	case KCOH_PHASE_COMPLETED:
-		finish(job, KCOH_MIGRATION_COMPLETED, "the guest has left");
+		if (!job->progress.total_ms && job->final_looks++ < FINAL_LOOKS)
+			timer_set(job, POLL_FAST_US);
+		else
+			finish(job, KCOH_MIGRATION_COMPLETED, "the guest has left");
 		break;
 	case KCOH_PHASE_CANCELLED:
 		ended(job, KCOH_MIGRATION_CANCELLED, "cancelled, the guest runs on here", NULL);
