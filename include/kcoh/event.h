@@ -393,6 +393,7 @@ enum kcoh_act_type {
 	KCOH_ACT_RESCAN = 3, /* records were lost: read VMs, slots and states again */
 	KCOH_ACT_ARM = 4, /* give the module the VM's strategy, and keep its file open */
 	KCOH_ACT_DISARM = 5, /* close that file: the VM is as any other to the module */
+	KCOH_ACT_CLEAN = 6, /* clean all its RAM: asked for by people, never by the core */
 };
 
 struct kcoh_ev_act_done {

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clean/clean.h"
 #include "config/config.h"
 #include "host/clock.h"
 #include "relay/relay.h"
@@ -266,6 +267,96 @@ static json_t *policy(void *ctx, const struct kcoh_ident *ident)
 	return kcoh_policy_json(daemon->config, ident, json_object());
 }
 
+/* --- cleaning: the real job, of VMs whose vCPUs never ran and whose pages are all cleaned at once ----------- */
+
+struct cleaning {
+	uint32_t vm;
+	struct kcoh_clean *job;
+	kcoh_serve_cleaned_fn done;
+	void *ctx;
+};
+
+static int clean_scan(void *ctx, struct kcoh_inventory *inventory, char *err, size_t err_len)
+{
+	const struct cleaning *cleaning = ctx;
+	union kcoh_ev begin = { .scan = { .hdr.type = KCOH_EV_SCAN } }, end = begin;
+	union kcoh_ev slot = { .memslot = { .hdr = { .type = KCOH_EV_MEMSLOT, .vm = cleaning->vm },
+					    .base_gfn = 0x40000,
+					    .pages = RAM_PAGES,
+					    .hva = 0xffff00000000,
+					    .generation = 1,
+					    .change = KCOH_SLOT_FOUND } };
+	union kcoh_ev vcpu = { .vcpu = { .hdr = { .type = KCOH_EV_VCPU, .vm = cleaning->vm } } };
+
+	(void)err;
+	(void)err_len;
+	end.scan.done = 1;
+	kcoh_inventory_take(inventory, &begin);
+	kcoh_inventory_take(inventory, &slot);
+	kcoh_inventory_take(inventory, &vcpu);
+	kcoh_inventory_take(inventory, &end);
+	return 0;
+}
+
+static int clean_vcpus(void *ctx, uint32_t *ret_vcpus, char *err, size_t err_len)
+{
+	(void)ctx;
+	(void)err;
+	(void)err_len;
+	*ret_vcpus = 1;
+	return 0;
+}
+
+static int clean_exits(void *ctx, uint64_t *ret_exits)
+{
+	(void)ctx;
+	*ret_exits = 0;
+	return 0;
+}
+
+static int clean_pages(void *ctx, struct kcoh_vm_range *range, char *err, size_t err_len)
+{
+	(void)ctx;
+	(void)err;
+	(void)err_len;
+	range->done = range->pages;
+	return 0;
+}
+
+static void clean_done(void *ctx, int result, const struct kcoh_clean_result *ret_result,
+		       const char *sentence)
+{
+	struct cleaning *cleaning = ctx;
+
+	cleaning->done(cleaning->ctx, result, ret_result, sentence);
+	kcoh_clean_free(cleaning->job);
+	free(cleaning);
+}
+
+static int clean(void *ctx, struct kcoh_ident *ident, kcoh_serve_cleaned_fn done, void *done_ctx,
+		 char *err, size_t err_len)
+{
+	const struct daemon *daemon = ctx;
+	struct cleaning *cleaning = calloc(1, sizeof(*cleaning));
+	const struct kcoh_clean_config config = { .event = daemon->event,
+						  .vm = ident->id,
+						  .pid = ident->pid,
+						  .page_size = 4096,
+						  .proc = "/proc",
+						  .scan = clean_scan,
+						  .vcpus = clean_vcpus,
+						  .exits = clean_exits,
+						  .clean = clean_pages,
+						  .done = clean_done,
+						  .ctx = cleaning };
+
+	snprintf(err, err_len, "no memory");
+	if (!cleaning)
+		return -ENOMEM;
+	*cleaning = (struct cleaning){ .vm = ident->id, .done = done, .ctx = done_ctx };
+	return kcoh_clean_start(&config, &cleaning->job);
+}
+
 static int evacuations_make(struct daemon *daemon, const char *dir)
 {
 	char marks[100];
@@ -293,6 +384,7 @@ static int serve_make(struct daemon *daemon, const char *dir, char *err, size_t 
 		.page_size = 4096,
 		.evacuations = daemon->evacuations,
 		.policy = policy,
+		.clean = clean,
 		.ctx = daemon,
 	};
 	struct sockaddr_in address;

@@ -90,6 +90,8 @@ ASKED = [
     ("post", "/v1/vms/{SEL}/evacuations", "migrates", '{"destination": "tcp:there:1", "timeout_ms": 60000}', 202),
     ("post", "/v1/vms/{SEL}/override", "web-1", "{}", 400), ("post", "/v1/vms/{SEL}/override", "no", "{}", 404),
     ("delete", "/v1/vms/{SEL}/override", "web-1", None, 409), ("delete", "/v1/vms/{SEL}/override", "twin", None, 409),
+    ("post", "/v1/vms/{SEL}/clean", "web-1", "", 200), ("post", "/v1/vms/{SEL}/clean", "no", "", 404),
+    ("post", "/v1/vms/{SEL}/clean", "twin", "", 409), ("post", "/v1/vms/{SEL}/clean", "web-1", "x" * 70000, 413),
     ("get", "/v1/evacuations", "", None, 200), ("get", "/v1/evacuations/{N}", "1", None, 200), ("get", "/v1/evacuations/{N}", "2", None, 404),
     ("delete", "/v1/evacuations/{N}", "2", None, 404), ("delete", "/v1/evacuations/{N}", "1", None, (202, 409)),
     ("post", "/v1/module/release", "", "", 409), ("post", "/v1/module/release", "?force=2", "", 400),

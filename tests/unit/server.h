@@ -23,6 +23,7 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "clean/clean.h"
 #include "serve/listen.h"
 #include "serve/serve.h"
 #include "serve/tcp.h"
@@ -49,6 +50,10 @@ struct bench {
 	struct kcoh_log *exits_log;
 	unsigned int times_asked;
 	int times_err;
+	int clean_err; /* of the cleaning that is asked for next; at once, or in the end */
+	bool clean_at_once;
+	kcoh_serve_cleaned_fn cleaned;
+	void *cleaned_ctx;
 	bool records_wanted;
 	uint32_t records_vm;
 };
@@ -206,6 +211,45 @@ static inline json_t * override(void *ctx, uint32_t vm)
 			 (json_int_t)bench->overridden.until_ns);
 }
 
+/* The end of what clean() began. */
+static inline int clean_end(sd_event_source *source, uint64_t usec, void *ctx)
+{
+	static const struct kcoh_clean_result result = { .slots = 2,
+							 .pages = 100,
+							 .cleaned = 60,
+							 .absent = 30,
+							 .no_ram = 9,
+							 .unclean = 1,
+							 .ns = 5000,
+							 .run_state = "paused" };
+	struct bench *bench = ctx;
+	kcoh_serve_cleaned_fn done = bench->cleaned;
+
+	(void)source;
+	(void)usec;
+	bench->cleaned = NULL;
+	done(bench->cleaned_ctx, bench->clean_err, bench->clean_err ? NULL : &result,
+	     bench->clean_err ? "not now" : "cleaned 60");
+	return 0;
+}
+
+static inline int clean(void *ctx, struct kcoh_ident *ident, kcoh_serve_cleaned_fn done,
+			void *done_ctx, char *err, size_t err_len)
+{
+	struct bench *bench = ctx;
+
+	(void)ident;
+	snprintf(err, err_len, "not at all");
+	if (bench->clean_at_once)
+		return bench->clean_err;
+	bench->cleaned = done;
+	bench->cleaned_ctx = done_ctx;
+	return sd_event_add_time_relative(bench->event, NULL, CLOCK_MONOTONIC, 1000, 0, clean_end,
+					  bench) < 0 ?
+		       -ENOMEM :
+		       0;
+}
+
 static inline void server_start(struct bench *bench)
 {
 	struct kcoh_serve_config config = {
@@ -229,6 +273,7 @@ static inline void server_start(struct bench *bench)
 		.override = override,
 		.module_release = release,
 		.record = record_to,
+		.clean = clean,
 		.ctx = bench,
 	};
 	char sentence[256];

@@ -396,6 +396,83 @@ static void methods(void **state)
 	free(big);
 }
 
+static void clean_says(struct bench *bench, long status, const char *body)
+{
+	struct answer *answer = malloc(sizeof(*answer));
+
+	ask_with(bench, "POST", "/v1/vms/web-1/clean", "", answer);
+	if (answer->status != status || strcmp(answer->body, body))
+		fail_msg("%ld: %s", answer->status, answer->body);
+	free(answer);
+}
+
+/* How many audits of it the log has. */
+static unsigned int audits(const struct bench *bench, const char *what)
+{
+	unsigned int n = 0;
+
+	for (uint64_t seq = kcoh_log_first(bench->log); seq <= kcoh_log_last(bench->log); seq++) {
+		const struct kcoh_entry *entry = kcoh_log_get(bench->log, seq);
+
+		n += entry->type == KCOH_ENTRY_AUDIT && !strcmp(entry->audit.what, what);
+	}
+	return n;
+}
+
+static void cleaning(void **state)
+{
+	struct bench *bench = *state;
+	struct answer answer;
+
+	ask_with(bench, "PUT", "/v1/vms/web-1/clean", "", &answer);
+	assert_int_equal(answer.status, 405);
+	ask_with(bench, "POST", "/v1/vms/no/clean", "", &answer);
+	assert_int_equal(answer.status, 404);
+	ask_with(bench, "POST", "/v1/vms/web-1/clean", "", &answer);
+	if (geteuid() != 0) {
+		assert_int_equal(answer.status, 403);
+		return;
+	}
+	assert_int_equal(audits(bench, "clean"), 1); /* although the handler was called twice */
+	clean_says(bench, 200,
+		   "{\"id\":3,\"name\":\"web-1\",\"uuid\":\"" UUID
+		   "\",\"needed\":true,\"sentence\":\"cleaned "
+		   "60\",\"complete\":false,\"slots\":2,\"page_size\":4096,\"pages\":100,"
+		   "\"cleaned\":60,\"absent\":30,\"no_ram\":9,\"unclean\":1,\"ns\":5000,"
+		   "\"run_state\":\"paused\"}\n");
+	bench->clean_err = -EBUSY;
+	clean_says(bench, 409, "{\"error\":\"not now\"}\n");
+	bench->clean_err = -ENODEV;
+	clean_says(bench, 404, "{\"error\":\"not now\"}\n");
+	bench->clean_at_once = true;
+	bench->clean_err = -EOPNOTSUPP;
+	clean_says(bench, 409, "{\"error\":\"not at all\"}\n");
+	bench->clean_err = -EALREADY;
+	clean_says(bench, 200,
+		   "{\"id\":3,\"name\":\"web-1\",\"uuid\":\"" UUID
+		   "\",\"needed\":false,\"sentence\":\"not at all\"}\n");
+}
+
+/* A client that goes away while it waits is nobody to answer; and a server that ends does not wait. */
+static void cleaning_is_left(void **state)
+{
+	struct bench *bench = *state;
+	int fd = raw_connect(bench);
+
+	raw_send(fd, "POST /v1/vms/web-1/clean HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+	for (int i = 0; i < 100 && !bench->cleaned && geteuid() == 0; i++)
+		sd_event_run(bench->event, 10000);
+	close(fd);
+	for (int i = 0; i < 100 && bench->cleaned; i++)
+		sd_event_run(bench->event, 10000);
+	assert_null(bench->cleaned);
+	fd = raw_connect(bench);
+	raw_send(fd, "POST /v1/vms/web-1/clean HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+	for (int i = 0; i < 100 && !bench->cleaned && geteuid() == 0; i++)
+		sd_event_run(bench->event, 0);
+	close(fd);
+}
+
 static void module_release(void **state)
 {
 	struct bench *bench = *state;
@@ -650,6 +727,8 @@ int main(void)
 		TEST(untracked),
 		TEST(refusals),
 		TEST(methods),
+		TEST(cleaning),
+		TEST(cleaning_is_left),
 		TEST(module_release),
 		TEST(module_release_in_an_epoch),
 		TEST(host_facts),

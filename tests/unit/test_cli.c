@@ -318,6 +318,9 @@ static void wrong_use(void **state)
 		{ { "trace", "web-1" }, "'web-1' is too much" },
 		{ { "ps", "x" }, "'x' is too much" },
 		{ { "check" }, "which VM?" },
+		{ { "clean" }, "which VM?" },
+		{ { "clean", "web-1" }, "'web-1' is too much" },
+		{ { "clean", "--vm", "nosuch" }, "no VM matches 'nosuch'" },
 		{ { "override", "--end" }, "of which VM?" },
 		{ { "override", "--vm", "3", "--break-glass", "--end" }, "of which VM?" },
 		{ { "override", "--vm", "3", "--for", "10m" }, "say --why and --for how long" },
@@ -363,6 +366,21 @@ static void checks(void **state)
 	assert_non_null(strstr(RUN(0, 20, "check", "--host"), "web-1: veto: mmu-off: a vCPU runs"));
 	assert_non_null(strstr(RUN(0, 20, "check", "--host", "--wait", "60", "--json"),
 			       "\"verdict\":\"veto\""));
+}
+
+static void cleans(void **state)
+{
+	struct bench *bench = *state;
+
+	if (geteuid() != 0)
+		return;
+	assert_string_equal(RUN(0, 1, "clean", "--vm", "web-1"), "web-1: cleaned 60\n");
+	assert_non_null(strstr(RUN(0, 1, "clean", "--vm", "3", "--json"), "\"unclean\":1,"));
+	bench->clean_err = -EBUSY;
+	assert_string_equal(RUN(0, 2, "clean", "--vm", "web-1"), "kcoh: not now\n");
+	bench->clean_at_once = true;
+	bench->clean_err = -EALREADY;
+	assert_string_equal(RUN(0, 0, "clean", "--vm", "web-1"), "web-1: not at all\n");
 }
 
 /* "Not now" has a status of its own, so that a service can try again. */
@@ -498,6 +516,7 @@ int main(void)
 		TEST(trace_loses_its_reader),
 		TEST(wrong_use),
 		TEST(checks),
+		TEST(cleans),
 		TEST(overrides),
 		TEST(glass_is_broken),
 		TEST(policies),

@@ -23,7 +23,6 @@
 
 #include "act/vmfile.h"
 #include "host/facts.h"
-#include "kcoh/ioctl.h"
 
 #define KVM_VM_LINK "anon_inode:kvm-vm"
 
@@ -116,16 +115,37 @@ int kcoh_vmfile_open(uint32_t pid, char *err, size_t err_len)
 	return fd;
 }
 
+/* An ioctl on a VM's file that failed with `error`. */
+static int refused(int error, const char *what, char *err, size_t err_len)
+{
+	snprintf(err, err_len, "%s: %s", what,
+		 error == ENODEV ? "the VM is gone" : strerror(error));
+	return -error;
+}
+
 int kcoh_vmfile_strategy(int fd, enum kcoh_strategy strategy, uint32_t hold_ms, char *err,
 			 size_t err_len)
 {
 	struct kcoh_vm_strategy request = { .strategy = strategy, .hold_ms = hold_ms };
-	int error;
 
 	if (ioctl(fd, KCOH_VM_STRATEGY, &request) == 0)
 		return 0;
-	error = errno;
-	snprintf(err, err_len, "the kcoh module refuses the strategy: %s",
-		 error == ENODEV ? "the VM is gone" : strerror(error));
-	return -error;
+	return refused(errno, "the kcoh module refuses the strategy", err, err_len);
+}
+
+int kcoh_vmfile_vcpus(int fd, uint32_t *ret_vcpus, char *err, size_t err_len)
+{
+	struct kcoh_vm_status status;
+
+	if (ioctl(fd, KCOH_VM_STATUS, &status) < 0)
+		return refused(errno, "the kcoh module does not tell of the VM", err, err_len);
+	*ret_vcpus = status.vcpus;
+	return 0;
+}
+
+int kcoh_vmfile_clean(int fd, struct kcoh_vm_range *range, char *err, size_t err_len)
+{
+	if (ioctl(fd, KCOH_VM_CLEAN, range) == 0)
+		return 0;
+	return refused(errno, "the kcoh module does not clean", err, err_len);
 }

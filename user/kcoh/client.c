@@ -131,9 +131,9 @@ static int answer_take(CURL *curl, const char *body, json_t **ret_json)
 	return *ret_json ? STATUS_OK : complain("kcohd's answer is no JSON");
 }
 
-static CURLcode perform(CURL *curl, struct buffer *body)
+static CURLcode perform(CURL *curl, struct buffer *body, long seconds)
 {
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, ANSWER_SECONDS);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, seconds);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
 	return curl_easy_perform(curl);
@@ -146,7 +146,7 @@ json_t *client_try(const struct common_options *options, const char *path)
 	json_t *json = NULL;
 	long status = 0;
 
-	if (curl && perform(curl, &body) == CURLE_OK) {
+	if (curl && perform(curl, &body, ANSWER_SECONDS) == CURLE_OK) {
 		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 		json = status == 200 && body.bytes ? json_loads(body.bytes, 0, NULL) : NULL;
 	}
@@ -164,15 +164,15 @@ bool client_is_silent(const struct common_options *options)
 
 	if (!curl)
 		return false;
-	code = perform(curl, &body);
+	code = perform(curl, &body, ANSWER_SECONDS);
 	silent = code != CURLE_OK && !is_forbidden(curl, code);
 	free(body.bytes);
 	curl_easy_cleanup(curl);
 	return silent;
 }
 
-int client_send(const struct common_options *options, const char *method, const char *path,
-		const json_t *sent, json_t **ret_json)
+static int send_within(const struct common_options *options, const char *method, const char *path,
+		       const json_t *sent, long seconds, json_t **ret_json)
 {
 	CURL *curl = request_new(options, method, path);
 	char *text = sent ? json_dumps(sent, JSON_COMPACT) : NULL;
@@ -188,12 +188,24 @@ int client_send(const struct common_options *options, const char *method, const 
 	if (text)
 		curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, text);
 	free(text);
-	code = perform(curl, &body);
+	code = perform(curl, &body, seconds);
 	status = code == CURLE_OK ? answer_take(curl, body.bytes, ret_json) :
 				    complain_of(curl, code, client_socket(options));
 	free(body.bytes);
 	curl_easy_cleanup(curl);
 	return status;
+}
+
+int client_send(const struct common_options *options, const char *method, const char *path,
+		const json_t *sent, json_t **ret_json)
+{
+	return send_within(options, method, path, sent, ANSWER_SECONDS, ret_json);
+}
+
+int client_wait(const struct common_options *options, const char *path, long seconds,
+		json_t **ret_json)
+{
+	return send_within(options, "POST", path, NULL, seconds, ret_json);
 }
 
 int client_ask(const struct common_options *options, const char *method, const char *path,

@@ -21,6 +21,10 @@ int client_ask(const struct common_options *options, const char *method, const c
 int client_send(const struct common_options *options, const char *method, const char *path,
 		const json_t *body, json_t **ret_json);
 
+/* POST without a body, for an answer that may take so many seconds. */
+int client_wait(const struct common_options *options, const char *path, long seconds,
+		json_t **ret_json);
+
 /* Does no kcohd answer at all? False for who may not ask it. */
 bool client_is_silent(const struct common_options *options);
 

@@ -11,7 +11,7 @@
 /* Exit statuses of all commands; `check` has more. */
 enum {
 	STATUS_OK = 0,
-	STATUS_DIFFERS = 1, /* replay; evacuate: cancelled */
+	STATUS_DIFFERS = 1, /* replay; evacuate: cancelled; clean: not all */
 	STATUS_WAIT = 10,
 	STATUS_VETO = 20,
 	STATUS_ERROR = 2,
@@ -29,6 +29,7 @@ int cmd_trace(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_override(int argc, char **argv);
 int cmd_evacuate(int argc, char **argv);
+int cmd_clean(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_report(int argc, char **argv);

@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{ "trace", "show what happens to them, one line an event", cmd_trace },
 	{ "check", "ask whether one, or all, may be migrated now", cmd_check },
 	{ "evacuate", "move one, or all, guarded by their verdicts", cmd_evacuate },
+	{ "clean", "clean all RAM of a paused one, before it is dumped", cmd_clean },
 	{ "override", "let one be migrated all the same, and answer for it", cmd_override },
 	{ "doctor", "say whether this host is ready, and what to do", cmd_doctor },
 	{ "history", "show what happened in the last months", cmd_history },

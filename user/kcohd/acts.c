@@ -266,6 +266,8 @@ void act_start(void *ctx, const struct kcoh_act *act)
 		if (vm)
 			arm_start(daemon, act, vm->ident);
 		break;
+	case KCOH_ACT_CLEAN: /* clean.c; the core never asks for it */
+		break;
 	}
 }
 
@@ -288,5 +290,6 @@ void acts_down(struct daemon *daemon)
 
 	while ((job = LIST_FIRST(&daemon->jobs)))
 		job_free(job);
+	cleanings_down(daemon);
 	arms_close(daemon);
 }

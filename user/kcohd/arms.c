@@ -3,7 +3,8 @@
  * arms.c - carries out ARM and DISARM: the strategies that the module carries for single VMs.
  *
  * ARM opens the VM's file at the module (act/vmfile.h) and keeps it open; a later one uses it again. DISARM closes it, and so do
- * the VM's end and `kcoh module release`, since an open file keeps the module loaded; kcohd's own end does, too. What
+ * the VM's end and `kcoh module release`, since an open file keeps the module loaded; kcohd's own end does, too. The module opens
+ * a VM once only, so clean.c borrows the file, or has it opened for as long as it cleans. What
  * became of an act is told to the core with the next look at the ring, 10 ms later at most: carriers may not push
  * records before they return. With --dry-run nothing of it is done, and the core is told so.
  */
@@ -19,6 +20,7 @@ struct arm {
 	LIST_ENTRY(arm) link;
 	uint32_t vm;
 	int fd; /* -1: none */
+	bool given; /* it carries a strategy, and is kept open */
 	bool answers; /* `done` is to be told */
 	struct kcoh_ev_act_done done;
 };
@@ -55,6 +57,16 @@ static void arm_close(struct arm *arm)
 	if (arm->fd >= 0)
 		close(arm->fd);
 	arm->fd = -1;
+	arm->given = false;
+}
+
+static int arm_open(struct arm *arm, const struct kcoh_ident *ident, char *err, size_t err_len)
+{
+	int fd = arm->fd >= 0 ? arm->fd : kcoh_vmfile_open(ident->pid, err, err_len);
+
+	if (fd >= 0)
+		arm->fd = fd;
+	return fd;
 }
 
 static int carry_out(struct arm *arm, const struct kcoh_act *act, const struct kcoh_ident *ident,
@@ -66,16 +78,14 @@ static int carry_out(struct arm *arm, const struct kcoh_act *act, const struct k
 		arm_close(arm);
 		return 0;
 	}
-	if (arm->fd < 0)
-		arm->fd = kcoh_vmfile_open(ident->pid, err, err_len);
-	if (arm->fd < 0) {
-		result = arm->fd;
-		arm->fd = -1;
+	result = arm_open(arm, ident, err, err_len);
+	if (result < 0)
 		return result;
-	}
 	result = kcoh_vmfile_strategy(arm->fd, act->strategy, act->hold_ms, err, err_len);
 	if (result < 0)
 		arm_close(arm);
+	else
+		arm->given = true;
 	return result;
 }
 
@@ -140,6 +150,24 @@ void arms_answer(struct daemon *daemon)
 		arm->done.hdr.vm = arm->vm;
 		push(daemon, &arm->done);
 	}
+}
+
+int arms_borrow(struct daemon *daemon, const struct kcoh_ident *ident, char *err, size_t err_len)
+{
+	struct arm *arm = arm_get(daemon, ident->id);
+
+	if (arm)
+		return arm_open(arm, ident, err, err_len);
+	snprintf(err, err_len, "no memory");
+	return -ENOMEM;
+}
+
+void arms_give_back(struct daemon *daemon, uint32_t vm)
+{
+	struct arm *arm = arm_find(daemon, vm);
+
+	if (arm && !arm->given)
+		arm_close(arm);
 }
 
 void arms_forget(struct daemon *daemon, uint32_t vm)

@@ -26,6 +26,8 @@
 
 struct arm;
 struct kcoh_libvirt;
+struct cleaning;
+struct kcoh_inventory;
 struct kcoh_publish;
 struct kcoh_publish_stats;
 struct recorder;
@@ -103,6 +105,8 @@ struct daemon {
 	bool rescan; /* the core asked for one */
 	LIST_HEAD(, cancel_job) jobs;
 	LIST_HEAD(, arm) arms;
+	LIST_HEAD(, cleaning) cleanings;
+	struct kcoh_inventory *inventory; /* sees every record, while a scan is made for it */
 	struct kcoh_evacuations *evacuations; /* NULL: --dry-run */
 	struct kcoh_libvirt *libvirt; /* NULL: none is to be asked */
 	uint64_t stop_ns; /* kcohd is to end, and waits for evacuations until then; 0: not so */
@@ -185,8 +189,16 @@ void act_log(struct daemon *daemon, const struct kcoh_act *act, const struct kco
 /* arms.c: ARM and DISARM. */
 void arm_start(struct daemon *daemon, const struct kcoh_act *act, const struct kcoh_ident *ident);
 void arms_answer(struct daemon *daemon); /* tells the core what became of them */
+/* The VM's file at the module, open until it is given back; to be borrowed anew before each use. Or a negative errno and a sentence. */
+int arms_borrow(struct daemon *daemon, const struct kcoh_ident *ident, char *err, size_t err_len);
+void arms_give_back(struct daemon *daemon, uint32_t vm);
 void arms_forget(struct daemon *daemon, uint32_t vm);
 void arms_close(struct daemon *daemon); /* all: the module is to be let go, or kcohd ends */
+
+/* clean.c: cleans all RAM of a VM. 0, and `done` follows; or a negative errno and one sentence. */
+int clean_start(struct daemon *daemon, struct kcoh_ident *ident, kcoh_serve_cleaned_fn done,
+		void *ctx, char *err, size_t err_len);
+void cleanings_down(struct daemon *daemon); /* those that are not over are told so */
 
 /* loop.c: what time it is, for the events to come. */
 void clock_set(struct daemon *daemon);

@@ -221,6 +221,12 @@ static int record(void *ctx, char *ret_path, size_t path_len, char *err, size_t 
 	return recorder_write(ctx, ret_path, path_len, err, err_len);
 }
 
+static int clean(void *ctx, struct kcoh_ident *ident, kcoh_serve_cleaned_fn done, void *done_ctx,
+		 char *err, size_t err_len)
+{
+	return clean_start(ctx, ident, done, done_ctx, err, err_len);
+}
+
 static void audit(void *ctx, const struct kcoh_entry *entry)
 {
 	(void)ctx;
@@ -267,6 +273,7 @@ int serve_up(struct daemon *daemon)
 		.override = override,
 		.module_release = release,
 		.record = record,
+		.clean = clean,
 		.audit = audit,
 		.evacuations = daemon->evacuations,
 		.ctx = daemon,

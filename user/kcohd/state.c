@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "clean/inventory.h"
 #include "kcohd/daemon.h"
 #include "names/vmname.h"
 
@@ -100,7 +101,11 @@ static void policy_of(void *ctx, const struct kcoh_ident *ident, struct kcoh_ev_
 
 static void took(void *ctx, const union kcoh_ev *ev, const struct kcoh_act *acts, int n)
 {
-	recorder_take(ctx, ev, acts, n);
+	struct daemon *daemon = ctx;
+
+	recorder_take(daemon, ev, acts, n);
+	if (daemon->inventory)
+		kcoh_inventory_take(daemon->inventory, ev);
 }
 
 static int relay_make(struct daemon *daemon)

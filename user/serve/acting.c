@@ -91,6 +91,7 @@ static const struct act_route {
 	{ "POST", "/v1/module/release", NULL, "POST", "module-release", post_release },
 	{ "POST", "/v1/vms/", "/override", "POST, DELETE", "override", override_post },
 	{ "DELETE", "/v1/vms/", "/override", "POST, DELETE", "override-end", override_delete },
+	{ "POST", "/v1/vms/", "/clean", "POST", "clean", clean_post },
 	{ "POST", "/v1/recordings", NULL, "POST", "recording", post_recording },
 	{ "POST", "/v1/vms/", "/evacuations", "GET, POST", "evacuation", post_evacuation },
 	{ "DELETE", "/v1/evacuations/", NULL, "GET, DELETE", "evacuation-cancel", delete_one },
@@ -114,7 +115,9 @@ static enum MHD_Result carry_out(const struct act_route *route, struct request *
 {
 	enum MHD_Result answered = MHD_NO;
 
-	if (route->what && !right_have(request, route->what, vm ? vm->ident : NULL, &answered))
+	/* One that waited for a VM to be cleaned had its right then, and was audited. */
+	if (route->what && !request->clean &&
+	    !right_have(request, route->what, vm ? vm->ident : NULL, &answered))
 		return answered;
 	return route->answer(request, vm);
 }

@@ -260,6 +260,7 @@ void kcoh_serve_free(struct kcoh_serve *serve)
 	serve->soon = NULL;
 	serve->closing = true;
 	rights_end(serve);
+	cleans_end(serve);
 	streams_wake(serve);
 	MHD_run(serve->http);
 	MHD_stop_daemon(serve->http);

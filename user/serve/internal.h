@@ -11,6 +11,7 @@
 
 #include "serve/serve.h"
 
+struct clean_wait;
 struct request;
 struct stream;
 
@@ -24,6 +25,7 @@ struct kcoh_serve {
 	LIST_HEAD(, stream) streams;
 	unsigned int stream_count;
 	LIST_HEAD(, request) waiting; /* for polkit */
+	LIST_HEAD(, clean_wait) cleaning; /* requests that wait for a VM to be cleaned */
 	uint64_t refusals_since_ns; /* told in the audit since then: */
 	unsigned int refusals;
 	uint64_t refusals_left_out; /* … and not told */

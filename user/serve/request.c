@@ -25,6 +25,7 @@ void request_free(struct request *request)
 	if (request->right == RIGHT_ASKED)
 		LIST_REMOVE(request, waiting);
 	kcoh_polkit_drop(request->ask);
+	clean_forget(request);
 	free(request->body);
 	free(request);
 }

@@ -27,6 +27,7 @@ struct request {
 	struct kcoh_asker asker; /* known once a right was asked for */
 	struct kcoh_polkit_ask *ask;
 	LIST_ENTRY(request) waiting; /* for polkit: of serve->waiting */
+	struct clean_wait *clean; /* what it waits for, or has waited for; clean.c */
 	char refusal[512];
 };
 
@@ -53,6 +54,13 @@ void rights_end(struct kcoh_serve *serve);
 /* override.c: POST and DELETE /v1/vms/SEL/override. */
 enum MHD_Result override_post(struct request *request, struct kcoh_roster_vm *vm);
 enum MHD_Result override_delete(struct request *request, struct kcoh_roster_vm *vm);
+
+/* clean.c: POST /v1/vms/SEL/clean. */
+enum MHD_Result clean_post(struct request *request, struct kcoh_roster_vm *vm);
+/* The request ends, whether it was answered or not. */
+void clean_forget(struct request *request);
+/* Resumes all that wait for a VM to be cleaned: the server ends. */
+void cleans_end(struct kcoh_serve *serve);
 
 /* acting.c: the requests that act, and those that come with a body. False: there is no such path; *ret_allow: its methods. */
 bool acting_answer(struct request *request, const char *path, const char *method,

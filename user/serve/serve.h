@@ -19,6 +19,13 @@
 #include "names/roster.h"
 #include "serve/polkit.h"
 
+struct kcoh_clean_result;
+
+/* What became of cleaning: 0 and a result, or a negative errno; and one sentence. */
+typedef void (*kcoh_serve_cleaned_fn)(void *ctx, int result,
+				      const struct kcoh_clean_result *ret_result,
+				      const char *sentence);
+
 struct kcoh_serve_config {
 	sd_event *event;
 	int listen_fd; /* listening stream socket; the server closes it, also on error */
@@ -60,6 +67,12 @@ struct kcoh_serve_config {
 	json_t *(*override)(void *ctx, uint32_t vm);
 	/* Lets go of the module. 0 and for how long, or a negative errno and one sentence. May be NULL. */
 	int (*module_release)(void *ctx, uint64_t *ret_ns, char *err, size_t err_len);
+	/*
+	 * Cleans all RAM of that VM. 0: `done` is called once, later, never from inside of this call. Or a negative errno and one
+	 * sentence: -EALREADY if nothing is to be cleaned on this host. `done` may not come after kcoh_serve_free(). May be NULL.
+	 */
+	int (*clean)(void *ctx, struct kcoh_ident *ident, kcoh_serve_cleaned_fn done,
+		     void *done_ctx, char *err, size_t err_len);
 	/* Writes a recording. 0 and its path, or a negative errno and one sentence. May be NULL. */
 	int (*record)(void *ctx, char *ret_path, size_t path_len, char *err, size_t err_len);
 	void *ctx;
