@@ -54,6 +54,8 @@ install: $(VARIANT) bpf manual
 	@$(INSTALL) $(PACKAGING)/system/org.kcoh.policy $(DESTDIR)/usr/share/polkit-1/actions/org.kcoh.policy
 	@for file in dashboards/*; do $(INSTALL) $$file $(DESTDIR)$(PREFIX)/share/kcoh/$$file || exit; done
 	@$(INSTALL_PROGRAM) scripts/integrate/libvirt-qemu-hook $(DESTDIR)$(PREFIX)/share/kcoh/integrate/libvirt-qemu-hook
+	@$(INSTALL_PROGRAM) scripts/integrate/libvirt-polkit-check $(DESTDIR)/usr/share/kcoh/integrate/libvirt-polkit-check
+	@$(INSTALL) scripts/integrate/50-kcoh-libvirt.rules $(DESTDIR)$(PREFIX)/share/kcoh/integrate/50-kcoh-libvirt.rules
 	@for page in $(MANUAL); do \
 		$(INSTALL) $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
 	@$(INSTALL) build/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kcoh

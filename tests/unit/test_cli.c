@@ -330,6 +330,8 @@ static void wrong_use(void **state)
 		{ { "override", "--vm", "nosuch", "--end" }, "no VM matches 'nosuch'" },
 		{ { "check", "--host", "--vm", "3" }, "which VM?" },
 		{ { "check", "--host", "--wait", "soon" }, "--wait takes seconds" },
+		{ { "check", "--guard", "--vm", "web" }, "--guard needs --vm with a UUID" },
+		{ { "check", "--name", "a", "--vm", "3" }, "--name and --config belong" },
 		{ { "evacuate", "--to", "tcp:x:1" }, "which VM?" },
 		{ { "evacuate", "--host" }, "where to?" },
 		{ { "evacuate", "--host", "--plan", "--pause", "30001" },

@@ -10,6 +10,8 @@
  * With --host there is a line a VM, and the status is that of the worst. With --wait S a verdict `wait` is asked for again, twice a
  * second, until it is another one or S seconds are over; a veto is not waited for.
  *
+ * With --guard the answer is what a guard makes of the verdict, and of none: check_guard.h.
+ *
  * The exit status is for scripts and hooks. An answer that could not be had is 2 and not 0: what to make of that is
  * for the caller's policy to say. But where no kcohd answers and root has broken the glass (override.c), all VMs are allowed.
  */
@@ -21,6 +23,7 @@
 #include <unistd.h>
 
 #include "host/clock.h"
+#include "kcoh/check_guard.h"
 #include "kcoh/client.h"
 #include "kcoh/paint.h"
 #include "kcoh/verdict_print.h"
@@ -36,6 +39,8 @@ struct check_options {
 	bool host;
 	uint32_t wait_s;
 	bool json;
+	bool guard;
+	const char *name, *config; /* with guard */
 };
 
 static int status_of(const char *verdict)
@@ -166,6 +171,17 @@ static char *path_make(const struct check_options *options)
 	return path;
 }
 
+static void guard_options_check(const struct check_options *options, const struct argp_state *state)
+{
+	if (!options->guard && (options->name || options->config))
+		usage_error(state, "--name and --config belong to --guard");
+	if (options->guard && (!options->vm || !kcoh_text_is_uuid(options->vm)))
+		usage_error(state, "--guard needs --vm with a UUID");
+	if (options->guard && (options->json || options->wait_s))
+		usage_error(state, "--guard answers at once, in one sentence: leave out --json "
+				   "and --wait");
+}
+
 static error_t on_option(int key, char *arg, struct argp_state *state)
 {
 	struct check_options *options = state->input;
@@ -188,11 +204,21 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 	case 'j':
 		options->json = true;
 		return 0;
+	case 'g':
+		options->guard = true;
+		return 0;
+	case 'n':
+		options->name = arg;
+		return 0;
+	case 'c':
+		options->config = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		usage_error(state, "'%s' is too much: name the VM with --vm", arg);
 	case ARGP_KEY_END:
 		if (!options->vm == !options->host)
 			usage_error(state, "which VM? name one with --vm SEL, or all with --host");
+		guard_options_check(options, state);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -203,6 +229,10 @@ static const struct argp_option argp_options[] = {
 	{ "host", 'a', NULL, 0, "All VMs of this host: the worst verdict counts", 0 },
 	{ "wait", 'w', "S", 0, "Wait up to S seconds as long as the verdict is wait", 0 },
 	{ "json", 'j', NULL, 0, "Print the verdict as JSON", 0 },
+	{ "guard", 'g', NULL, 0, "With --vm UUID: may its migration begin, by guard and verdict?",
+	  0 },
+	{ "name", 'n', "NAME", 0, "With --guard: the VM's name", 0 },
+	{ "config", 'c', "FILE", 0, "With --guard: what says what no answer means", 0 },
 	{ 0 },
 };
 
@@ -216,7 +246,9 @@ int cmd_check(int argc, char **argv)
 		"Asks whether a VM, or every VM of this host, may be migrated now.\vPrints the "
 		"verdict, the reason, and what the reason means. Where no kcohd answers, a glass "
 		"that "
-		"was broken counts (see kcoh override). Exit status: 0 allow or repair, 10 wait, "
+		"was broken counts (see kcoh override). With --guard a warning guard refuses "
+		"nothing, a VM that is not here is let through, and where no kcohd answers "
+		"guard = enforce refuses. Exit status: 0 allow or repair, 10 wait, "
 		"20 veto, 2 no answer.",
 		children,
 		NULL,
@@ -228,6 +260,9 @@ int cmd_check(int argc, char **argv)
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	if (options.guard)
+		return output_finish(check_guard(&(struct check_guard_options){
+			&options.common, options.vm, options.name, options.config }));
 	path = path_make(&options);
 	if (!path)
 		return complain("no memory");
