@@ -27,3 +27,8 @@ check-api: build/asan/guard-daemon
 check-evacuations: build/asan/guard-daemon build/asan/bin/kcoh build/guard/counts.bin
 	@tests/guard/evacuate.py
 .PHONY: check-api check-evacuations
+
+## check-malformed   10000 malformed HTTP requests and QMP messages, by a seed (KCOH_SEED); make check tries 250
+check-malformed: build/asan/unit/test_malformed
+	@KCOH_MALFORMED=$${KCOH_MALFORMED:-10000} $<
+.PHONY: check-malformed

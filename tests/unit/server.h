@@ -242,6 +242,8 @@ static inline int clean(void *ctx, struct kcoh_ident *ident, kcoh_serve_cleaned_
 	snprintf(err, err_len, "not at all");
 	if (bench->clean_at_once)
 		return bench->clean_err;
+	if (bench->cleaned)
+		return -EBUSY;
 	bench->cleaned = done;
 	bench->cleaned_ctx = done_ctx;
 	return sd_event_add_time_relative(bench->event, NULL, CLOCK_MONOTONIC, 1000, 0, clean_end,

@@ -6,6 +6,9 @@
  * and 128 of them keep everybody else out. So a request must be whole 30 s after its connection began, or after the answer before it;
  * else the connection is shut. What is being answered (a stream of events lasts for days) has no such limit.
  *
+ * A client that closes its half in the middle of a request has said all that it will. libmicrohttpd 0.9.75 does not see that if the end came
+ * together with the last bytes (its epoll is edge-triggered), so it is looked for here, ten times a second: a look is one recv().
+ *
  * Half of the places are for the Unix socket alone: who asks by TCP may be anybody who reaches the address.
  */
 #include <stdlib.h>
@@ -16,6 +19,7 @@
 #include "serve/internal.h"
 
 #define REQUEST_MS 30000
+#define LOOK_US (100 * 1000)
 #define MAX_TCP_CONNECTIONS 64
 
 struct connection {
@@ -93,6 +97,20 @@ static uint64_t limit_ns(const struct kcoh_serve *serve)
 	return (ms ? ms : REQUEST_MS) * 1000000ull;
 }
 
+static bool is_half_closed(const struct connection *one)
+{
+	char byte;
+
+	return recv(one->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static uint64_t look_us(const struct kcoh_serve *serve)
+{
+	uint64_t us = limit_ns(serve) / 6 / 1000;
+
+	return us < LOOK_US ? us : LOOK_US;
+}
+
 /* libmicrohttpd sees the end of what it reads, and closes it. */
 static int on_reap(sd_event_source *source, uint64_t usec, void *ctx)
 {
@@ -103,15 +121,15 @@ static int on_reap(sd_event_source *source, uint64_t usec, void *ctx)
 	(void)usec;
 	LIST_FOREACH(one, &serve->connections, link)
 	{
-		if (!one->busy && now - one->since_ns > limit_ns(serve))
+		if (!one->busy && (now - one->since_ns > limit_ns(serve) || is_half_closed(one)))
 			shutdown(one->fd, SHUT_RDWR);
 	}
-	sd_event_source_set_time_relative(source, limit_ns(serve) / 6 / 1000);
+	sd_event_source_set_time_relative(source, look_us(serve));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
 int connections_watch(struct kcoh_serve *serve)
 {
 	return sd_event_add_time_relative(serve->config.event, &serve->reaper, CLOCK_MONOTONIC,
-					  limit_ns(serve) / 6 / 1000, 0, on_reap, serve);
+					  look_us(serve), 0, on_reap, serve);
 }
