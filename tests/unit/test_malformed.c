@@ -5,7 +5,7 @@
  *
  *   KCOH_MALFORMED=10000 KCOH_SEED=7 build/asan/unit/test_malformed     (make check-malformed; without: 250 of either, seed 1)
  *
- * Each request must get a status line, or its connection be closed, within 5 s; each conversation with a QEMU must end by its last answer or
+ * Each request must get a status line, or its connection be closed, within a minute; each conversation with a QEMU must end by its last answer or
  * with one error, once; then a right one must be served. The sanitizers see the rest.
  */
 #include "act/qmp.h"
@@ -15,7 +15,7 @@
 #define DEFAULT_COUNT 250
 #define DEFAULT_SEED 1
 #define TEXT_MAX (256 * 1024)
-#define LATE_S 5
+#define LATE_S 60 /* generous: a busy machine is no failure */
 
 static uint64_t state_of_draws;
 
