@@ -160,15 +160,7 @@ static int ask(const struct check_options *options, const char *path, json_t **r
 
 static char *path_make(const struct check_options *options)
 {
-	char *selector, *path = NULL;
-
-	if (options->host)
-		return strdup("/v1/host/verdict");
-	selector = client_escape(options->vm);
-	if (!selector || asprintf(&path, "/v1/vms/%s/verdict", selector) < 0)
-		path = NULL;
-	free(selector);
-	return path;
+	return options->host ? strdup("/v1/host/verdict") : client_vm_path(options->vm, "/verdict");
 }
 
 static void guard_options_check(const struct check_options *options, const struct argp_state *state)

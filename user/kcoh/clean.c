@@ -85,18 +85,17 @@ int cmd_clean(int argc, char **argv)
 		NULL
 	};
 	struct clean_options options = { 0 };
-	char *selector, *path = NULL;
 	json_t *json = NULL;
+	char *path;
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	selector = client_escape(options.vm);
-	if (!selector || asprintf(&path, "/v1/vms/%s/clean", selector) < 0)
+	path = client_vm_path(options.vm, "/clean");
+	if (!path)
 		return complain("no memory");
 	status = client_wait(&options.common, path, CLEAN_SECONDS, &json);
 	if (status == STATUS_OK)
 		status = print(&options, json);
-	free(selector);
 	free(path);
 	json_decref(json);
 	return output_finish(status);

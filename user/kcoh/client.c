@@ -231,6 +231,16 @@ char *client_escape(const char *text)
 	return escaped;
 }
 
+char *client_vm_path(const char *selector, const char *rest)
+{
+	char *escaped = client_escape(selector), *path = NULL;
+
+	if (escaped && asprintf(&path, "/v1/vms/%s%s", escaped, rest) < 0)
+		path = NULL;
+	free(escaped);
+	return path;
+}
+
 struct stream {
 	CURL *curl;
 	CURLM *multi;

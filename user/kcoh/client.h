@@ -44,4 +44,7 @@ int client_stream(const struct common_options *options, const char *path,
 /* `text` percent-encoded for use in a path or query, to be freed. */
 char *client_escape(const char *text);
 
+/* The path of the VM `selector`, with `rest` (such as "/verdict") behind it; to be freed. NULL: no memory. */
+char *client_vm_path(const char *selector, const char *rest);
+
 #endif

@@ -425,14 +425,13 @@ static int evacuate(const struct evacuate_options *options, const json_t *vms)
 /* An array, a new reference. */
 static int vms_ask(const struct evacuate_options *options, json_t **ret_vms)
 {
-	char *selector = options->vm ? client_escape(options->vm) : NULL, *path = NULL;
+	char *path = options->vm ? client_vm_path(options->vm, "") : strdup("/v1/vms");
 	json_t *json = NULL;
 	int status;
 
-	if (options->vm && (!selector || asprintf(&path, "/v1/vms/%s", selector) < 0))
+	if (!path)
 		return complain("no memory");
-	status = client_ask(&options->common, "GET", path ? path : "/v1/vms", &json);
-	free(selector);
+	status = client_ask(&options->common, "GET", path, &json);
 	free(path);
 	if (status != STATUS_OK)
 		return status;

@@ -44,13 +44,14 @@ static int ask(const struct override_options *options)
 	json_t *body = options->end ? NULL :
 				      json_pack("{s:s, s:I}", "why", options->why, "for",
 						(json_int_t)(options->ns / 1000000000));
-	char *selector = client_escape(options->vm), *path = NULL;
 	json_t *json = NULL;
+	char *path;
 	int status;
 
 	if (!options->end && !body)
 		return complain("the reason is no UTF-8");
-	if (!selector || asprintf(&path, "/v1/vms/%s/override", selector) < 0)
+	path = client_vm_path(options->vm, "/override");
+	if (!path)
 		return complain("no memory");
 	status = client_send(&options->common, options->end ? "DELETE" : "POST", path, body, &json);
 	if (status == STATUS_OK)
@@ -58,7 +59,6 @@ static int ask(const struct override_options *options)
 	if (status == STATUS_OK && !options->end &&
 	    !json_is_string(json_object_get(json, "overrides")))
 		puts("there is nothing to override now; the override stands by");
-	free(selector);
 	free(path);
 	json_decref(body);
 	json_decref(json);

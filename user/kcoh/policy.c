@@ -74,14 +74,13 @@ static void settings_print(const json_t *json)
 
 static int explain(const struct policy_options *options)
 {
-	char *selector = client_escape(options->vm), *path = NULL;
+	char *path = client_vm_path(options->vm, "/policy");
 	json_t *json = NULL;
 	int status;
 
-	if (!selector || asprintf(&path, "/v1/vms/%s/policy", selector) < 0)
+	if (!path)
 		return complain("no memory");
 	status = client_ask(&options->common, "GET", path, &json);
-	free(selector);
 	free(path);
 	if (status != STATUS_OK)
 		return status;

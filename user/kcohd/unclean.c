@@ -52,9 +52,10 @@ void unclean_look(struct daemon *daemon)
 void unclean_judge(struct daemon *daemon)
 {
 	struct unclean *unclean = &daemon->unclean;
-	struct kcoh_ev_unclean ev = { .hdr = header_now(KCOH_EV_UNCLEAN, sizeof(ev)) };
+	struct kcoh_ev_unclean ev;
 
 	if (unclean->looked && unclean->counted > unclean->told) {
+		ev.hdr = header_now(KCOH_EV_UNCLEAN, sizeof(ev));
 		ev.pages = unclean->counted - unclean->told;
 		unclean->told = unclean->counted;
 		say(LOG_WARNING,
