@@ -319,6 +319,30 @@ def case_pause_is_bounded(host):
 case_pause_is_bounded.strategy = "defer"
 
 
+def case_destination_comes_back(host):
+    """defer: the QEMU that waited has ended with the attempt that was cancelled; it is tried until there is another"""
+    source, destination = host.pair(bandwidth=4 << 20)
+    number = host.begin(source, pause_ms=300)
+    until("it migrates", lambda: host.state(number)["state"] == "migrating")
+    host.daemon.order(f"epoch {source.vm}")
+    host.daemon.order(f"off {source.vm}")
+    source.qmp("migrate-set-parameters", max_bandwidth=1 << 30)
+    until("it waits for another try", lambda: host.state(number)["state"] == "waiting")
+    until("the QEMU at the destination ends", lambda: not destination.is_up())
+    destination.end()
+    host.daemon.order(f"on {source.vm}")
+    one = until("nobody is there", lambda: "ailed to connect" in (one := host.state(number))["sentence"] and one)
+    expect((one["state"], one["over"]) == ("waiting", False), f"{one}")
+    destination = Qemu(host.directory, source.name + "-again", source.to)
+    host.qemus.append(destination)
+    one = host.over(number)
+    expect(one["state"] == "completed" and one["attempt"] > 2, f"{one}")
+    lives_at_one(source, destination, destination)
+
+
+case_destination_comes_back.strategy = "defer"
+
+
 def case_timeout(host):
     """time is over: cancelled, the guest runs on here"""
     source, destination = host.pair(bandwidth=1 << 18)
@@ -498,7 +522,7 @@ def case_killed(host, seed):
 
 case_killed.strategy = "defer"
 
-CASES = [case_clean, case_veto, case_veto_in_flight, case_defer, case_pause_is_bounded, case_timeout, case_nobody_there,
+CASES = [case_clean, case_veto, case_veto_in_flight, case_defer, case_pause_is_bounded, case_destination_comes_back, case_timeout, case_nobody_there,
          case_destination_dies, case_source_dies, case_other_client, case_somebody_cancels, case_orders, case_host, case_interrupt, case_check_waits]
 
 

@@ -149,12 +149,11 @@ static void on_news(void *ctx, enum kcoh_phase phase,
 	one->all->config.phase(one->all->config.ctx, one->ident, phase);
 }
 
-static void wait_again(struct evacuation *one)
+static void wait_again(struct evacuation *one, const char *why)
 {
 	char sentence[sizeof(one->sentence)];
 
-	snprintf(sentence, sizeof(sentence), "to be tried again: %s",
-		 kcoh_reason_sentence(one->view.reason));
+	snprintf(sentence, sizeof(sentence), "to be tried again: %s", why);
 	kcoh_migration_free(one->job);
 	one->job = NULL;
 	kcoh_mark_remove(one->all->marks, one->mark->pid);
@@ -177,6 +176,16 @@ static void end_cancelled(struct evacuation *one, const char *sentence)
 	    one->view.cause ? both : "somebody else cancelled it, the guest runs on here");
 }
 
+/*
+ * The QEMU that waited for an attempt ends with it, and whoever starts another one there needs a moment: until then QEMU cannot
+ * connect, or nobody answers.
+ */
+static bool destination_may_come(const struct evacuation *one)
+{
+	return one->view.attempt > 1 && one->view.attempt < ATTEMPTS_MAX &&
+	       !one->view.progress.sent_bytes && !one->view.cause;
+}
+
 static void on_over(void *ctx, enum kcoh_migration_end how, const char *sentence)
 {
 	struct evacuation *one = ctx;
@@ -187,19 +196,25 @@ static void on_over(void *ctx, enum kcoh_migration_end how, const char *sentence
 		break;
 	case KCOH_MIGRATION_CANCELLED:
 		if (one->again && one->view.attempt < ATTEMPTS_MAX)
-			wait_again(one);
+			wait_again(one, kcoh_reason_sentence(one->view.reason));
 		else
 			end_cancelled(one, sentence);
 		break;
 	case KCOH_MIGRATION_REFUSED:
-		end(one, KCOH_EVACUATION_REFUSED,
-		    one->view.cause ? one->view.cause : KCOH_CAUSE_QEMU, sentence);
+		if (destination_may_come(one))
+			wait_again(one, sentence);
+		else
+			end(one, KCOH_EVACUATION_REFUSED,
+			    one->view.cause ? one->view.cause : KCOH_CAUSE_QEMU, sentence);
 		break;
 	case KCOH_MIGRATION_GONE:
 		evacuation_lost(one);
 		break;
 	case KCOH_MIGRATION_FAILED:
-		end(one, KCOH_EVACUATION_FAILED, KCOH_CAUSE_QEMU, sentence);
+		if (destination_may_come(one))
+			wait_again(one, sentence);
+		else
+			end(one, KCOH_EVACUATION_FAILED, KCOH_CAUSE_QEMU, sentence);
 		break;
 	}
 }
@@ -220,6 +235,7 @@ static void job_start(struct evacuation *one, const char *uri)
 	int err;
 
 	one->view.attempt++;
+	one->view.progress = (struct kcoh_migration_progress){ 0 };
 	state_set(one, KCOH_EVACUATION_STARTING, uri ? "" : "taken over from the kcohd before");
 	err = kcoh_migration_start(&config, &one->job);
 	if (err < 0)
