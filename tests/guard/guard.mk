@@ -32,3 +32,16 @@ check-evacuations: build/asan/guard-daemon build/asan/bin/kcoh build/guard/count
 check-malformed: build/asan/unit/test_malformed
 	@KCOH_MALFORMED=$${KCOH_MALFORMED:-10000} $<
 .PHONY: check-malformed
+
+build/native/api-load: $(patsubst %,build/native/obj/tests/%.o,guard/load metrics/made) build/native/libkcoh.a
+	$(call say,LD,$@)
+	$(Q)gcc $^ $(LIBS) -o $@
+
+build/asan/api-load: $(patsubst %,build/asan/obj/tests/%.o,guard/load metrics/made) build/asan/libkcoh.a
+	$(call say,LD,$@)
+	$(Q)gcc $(SANITIZE) $^ $(LIBS) -o $@
+
+## bench-api   verdicts under load: requests a second and p99 with 1000 VMs, beside a bare libmicrohttpd; 15 seconds
+bench-api: build/native/api-load
+	@build/native/api-load
+.PHONY: bench-api

@@ -304,6 +304,40 @@ static void selectors(void **state)
 	kcoh_roster_free(roster);
 }
 
+/* Each of many is found by what it is called, also after others came before it and went. */
+static void many(void **state)
+{
+	char name[16], uuid[KCOH_UUID_LEN], sentence[256];
+	struct kcoh_roster_vm *vm;
+	struct kcoh_roster *roster;
+
+	(void)state;
+	assert_int_equal(kcoh_roster_new(&roster), 0);
+	for (uint32_t i = 0; i < 200; i++) {
+		uint32_t id = (i * 77) % 200 + 1;
+
+		snprintf(name, sizeof(name), "web-%u", id);
+		snprintf(uuid, sizeof(uuid), "abcdef00-0000-4000-8000-%012x", id);
+		add(roster, id, id, name, uuid);
+	}
+	for (uint32_t id = 3; id <= 200; id += 3)
+		kcoh_roster_remove(roster, id);
+	add(roster, 4, 4, "another", NULL);
+	for (uint32_t id = 1; id <= 200; id++) {
+		int err = id % 3 && id != 4 ? 0 : -ENOENT;
+
+		snprintf(name, sizeof(name), "web-%u", id);
+		snprintf(uuid, sizeof(uuid), "ABCDEF00-0000-4000-8000-%012X", id);
+		assert_int_equal(kcoh_roster_select(roster, name, &vm, sentence, 256), err);
+		assert_true(err || vm->ident->id == id);
+		assert_int_equal(kcoh_roster_select(roster, uuid, &vm, sentence, 256), err);
+		assert_true(err || vm->ident->id == id);
+	}
+	assert_int_equal(kcoh_roster_select(roster, "another", &vm, sentence, 256), 0);
+	assert_int_equal(vm->ident->id, 4);
+	kcoh_roster_free(roster);
+}
+
 /* QEMU's trial VM has no memory; the one that has is meant, whichever is found first. */
 static void trial_vm(void **state)
 {
@@ -332,7 +366,8 @@ int main(void)
 		cmocka_unit_test(command_lines), cmocka_unit_test(process),
 		cmocka_unit_test(numbers),       cmocka_unit_test(printable),
 		cmocka_unit_test(identities),    cmocka_unit_test(order),
-		cmocka_unit_test(selectors),     cmocka_unit_test(trial_vm),
+		cmocka_unit_test(selectors),     cmocka_unit_test(many),
+		cmocka_unit_test(trial_vm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

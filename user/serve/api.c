@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "page/page.h"
+#include "serve/json_line.h"
 #include "serve/request.h"
 #include "serve/vm_json.h"
 
@@ -43,17 +44,10 @@ enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned int stat
 static enum MHD_Result answer_allow(struct MHD_Connection *connection, unsigned int status,
 				    json_t *json, const char *allow)
 {
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	size_t len = text ? strlen(text) : 0;
-	char *line = text ? realloc(text, len + 2) : NULL;
+	char *line = json ? kcoh_json_line(json) : NULL;
 
 	json_decref(json);
-	if (!line) {
-		free(text);
-		return MHD_NO;
-	}
-	memcpy(line + len, "\n", 2);
-	return answer_text(connection, status, "application/json", line, allow);
+	return line ? answer_text(connection, status, "application/json", line, allow) : MHD_NO;
 }
 
 enum MHD_Result answer_json(struct MHD_Connection *connection, unsigned int status, json_t *json)

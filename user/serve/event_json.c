@@ -19,6 +19,7 @@
 
 #include "feed/feed.h"
 #include "serve/event_json.h"
+#include "serve/json_line.h"
 #include "serve/smmu_json.h"
 
 json_t *kcoh_json_hex(uint64_t value)
@@ -486,15 +487,8 @@ json_t *kcoh_event_json(const struct kcoh_entry *entry)
 char *kcoh_event_line(const struct kcoh_entry *entry)
 {
 	json_t *o = kcoh_event_json(entry);
-	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	size_t len = text ? strlen(text) : 0;
-	char *line = text ? realloc(text, len + 2) : NULL;
+	char *line = o ? kcoh_json_line(o) : NULL;
 
 	json_decref(o);
-	if (!line) {
-		free(text);
-		return NULL;
-	}
-	memcpy(line + len, "\n", 2);
 	return line;
 }

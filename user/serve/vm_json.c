@@ -149,24 +149,40 @@ static json_t *harvests_json(const struct kcoh_harvests *harvests, uint64_t page
 	return o;
 }
 
+/* Keys and names are known to be UTF-8 (kcoh_ident_new() sees to that), so they are not looked at again for each request. */
+static void set(json_t *o, const char *key, json_t *value)
+{
+	json_object_set_new_nocheck(o, key, value);
+}
+
+static json_t *text_json(const char *text)
+{
+	return json_string_nocheck(text);
+}
+
 static void add_verdict(json_t *o, const struct kcoh_verdict *verdict)
 {
-	json_object_set_new(o, "verdict", json_string(kcoh_verdict_name(verdict->kind)));
-	json_object_set_new(o, "reason", json_string(kcoh_reason_name(verdict->reason)));
-	json_object_set_new(o, "sentence", json_string(kcoh_reason_sentence(verdict->reason)));
-	json_object_set_new(o, "overrides",
-			    verdict->overrides ? json_string(kcoh_reason_name(verdict->overrides)) :
-						 json_null());
-	json_object_set_new(o, "since_ns", number(verdict->since_ns));
-	json_object_set_new(o, "until_ns",
-			    verdict->until_ns ? number(verdict->until_ns) : json_null());
+	set(o, "verdict", text_json(kcoh_verdict_name(verdict->kind)));
+	set(o, "reason", text_json(kcoh_reason_name(verdict->reason)));
+	set(o, "sentence", text_json(kcoh_reason_sentence(verdict->reason)));
+	set(o, "overrides",
+	    verdict->overrides ? text_json(kcoh_reason_name(verdict->overrides)) : json_null());
+	set(o, "since_ns", number(verdict->since_ns));
+	set(o, "until_ns", verdict->until_ns ? number(verdict->until_ns) : json_null());
 }
 
 static json_t *ident_json(const struct kcoh_ident *ident)
 {
-	return json_pack("{s:o, s:s, s:o, s:o, s:s}", "id", number(ident->id), "name", ident->name,
-			 "uuid", *ident->uuid ? json_string(ident->uuid) : json_null(), "pid",
-			 number(ident->pid), "comm", ident->comm);
+	json_t *o = json_object();
+
+	if (!o)
+		return NULL;
+	set(o, "id", number(ident->id));
+	set(o, "name", text_json(ident->name));
+	set(o, "uuid", *ident->uuid ? text_json(ident->uuid) : json_null());
+	set(o, "pid", number(ident->pid));
+	set(o, "comm", text_json(ident->comm));
+	return o;
 }
 
 json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_view *view,
@@ -179,8 +195,8 @@ json_t *kcoh_verdict_json(const struct kcoh_ident *ident, const struct kcoh_vm_v
 		return NULL;
 	}
 	add_verdict(o, &view->verdict);
-	json_object_set_new(o, "guard", json_string(kcoh_guard_name(view->guard)));
-	json_object_set_new(o, "override", override ? override : json_null());
+	set(o, "guard", text_json(kcoh_guard_name(view->guard)));
+	set(o, "override", override ? override : json_null());
 	return o;
 }
 
