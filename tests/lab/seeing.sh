@@ -65,6 +65,10 @@ same "metrics: the module's counter is the module's" "$("$LAB/kcoh-dev" stats | 
 same "metrics: they end as OpenMetrics does" '# EOF' "$(tail -n 1 "$TMP/metrics")"
 same "TCP only reads" 403 "$(curl -s -o /dev/null -w '%{http_code}' --max-time 10 -X POST "http://$ADDRESS/v1/module/release")"
 
+# Of each thread: the capability sets (bits 1 DAC_OVERRIDE, 19 SYS_PTRACE, 21 SYS_ADMIN, 38 PERFMON, 39 BPF), and NoNewPrivs.
+powers=$(sed -nE 's/^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs):\s*//p' "/proc/$KCOHD_PID/task"/*/status | sort -u | paste -sd' ')
+same "kcohd, started by root, let go of all powers but five" '0000000000000000 000000c000280002 1' "$powers"
+
 check "history: it has the window" wait_for 10 kept_has '.type == "window" and .class == "mmu-off" and .state == "open"'
 check "history: and the verdict" wait_for 10 kept_has '.type == "verdict" and .verdict == "veto" and .reason == "mmu-off"'
 check "history: but not each toggle" [ "$(kept | grep -c '"toggle"')" = 0 ]

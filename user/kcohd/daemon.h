@@ -134,6 +134,7 @@ json_t *policy_json(const struct daemon *daemon, const struct kcoh_ident *ident)
 int host_up(struct daemon *daemon); /* host.c: may kcohd run here? */
 int listen_up(struct daemon *daemon);
 void listen_down(struct daemon *daemon);
+int privileges_up(struct daemon *daemon); /* privileges.c */
 int loop_up(struct daemon *daemon); /* loop.c */
 void loop_down(struct daemon *daemon);
 int state_up(struct daemon *daemon); /* state.c: core, names, log */
@@ -142,20 +143,20 @@ int history_up(struct daemon *daemon); /* history.c */
 void history_down(struct daemon *daemon);
 int feed_up(struct daemon *daemon);
 void feed_down(struct daemon *daemon);
-int module_up(struct daemon *daemon); /* evacuations.c: kcohd is asked to end. */
-int evacuations_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx);
-
-/* module.c */
+int module_up(struct daemon *daemon); /* module.c */
 void module_down(struct daemon *daemon);
-int serve_up(struct daemon *daemon); /* facts.c */
-void serve_down(struct daemon *daemon);
 int evacuations_up(struct daemon *daemon); /* evacuations.c */
 void evacuations_down(struct daemon *daemon);
+int serve_up(struct daemon *daemon); /* facts.c */
+void serve_down(struct daemon *daemon);
 int fleet_up(struct daemon *daemon); /* fleet.c */
 void fleet_down(struct daemon *daemon);
 int libvirt_up(struct daemon *daemon); /* libvirt.c */
 void libvirt_down(struct daemon *daemon);
 int watch_up(struct daemon *daemon); /* loop.c: the first scan, then timers */
+
+/* evacuations.c: kcohd is asked to end. */
+int evacuations_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *ctx);
 
 /* module.c */
 void module_look(struct daemon *daemon); /* it may have come or gone */

@@ -14,6 +14,7 @@ static const struct rung {
 	{ config_up, config_down }, /* what it is to do */
 	{ host_up, NULL }, /* whether it can, here */
 	{ listen_up, listen_down }, /* the only kcohd on this socket */
+	{ privileges_up, NULL }, /* with no more powers than it needs */
 	{ loop_up, loop_down }, /* one thread waits for everything */
 	{ state_up, state_down }, /* core, names, events */
 	{ overrides_up, overrides_down }, /* whom operators let through */
