@@ -300,6 +300,33 @@ def case_defer(host):
 case_defer.strategy = "defer"
 
 
+def case_retry(host):
+    """retry: waits for a window to close; one that opens under way cancels, and it is tried again after the epoch"""
+    source, destination = host.pair(bandwidth=1 << 20)
+    host.daemon.order(f"off {source.vm}")
+    number = host.begin(source)
+    one = host.state(number)
+    expect((one["state"], one["reason"]) == ("waiting", "mmu-off"), f"{one}")
+    host.daemon.order(f"on {source.vm}")
+    until("it migrates", lambda: host.state(number)["state"] == "migrating")
+    host.daemon.order(f"epoch {source.vm}")
+    host.daemon.order(f"off {source.vm}")
+    until("it waits for another try", lambda: host.state(number)["state"] == "waiting")
+    lives_at_one(source, destination, source)
+    until("the QEMU at the destination ends", lambda: not destination.is_up())
+    source.qmp("migrate-set-parameters", max_bandwidth=1 << 30)
+    destination = Qemu(host.directory, source.name + "-again", source.to)
+    host.qemus.append(destination)
+    host.daemon.order(f"on {source.vm}")
+    host.daemon.order(f"end {source.vm}")
+    one = host.over(number)
+    expect(one["state"] == "completed" and one["attempt"] == 2, f"{one}")
+    lives_at_one(source, destination, destination)
+
+
+case_retry.strategy = "retry"
+
+
 def case_pause_is_bounded(host):
     """defer: a guest that is paused for a `wait` runs again after pause_ms, and is tried again"""
     source, destination = host.pair(bandwidth=4 << 20)
@@ -522,7 +549,7 @@ def case_killed(host, seed):
 
 case_killed.strategy = "defer"
 
-CASES = [case_clean, case_veto, case_veto_in_flight, case_defer, case_pause_is_bounded, case_destination_comes_back, case_timeout, case_nobody_there,
+CASES = [case_clean, case_veto, case_veto_in_flight, case_defer, case_retry, case_pause_is_bounded, case_destination_comes_back, case_timeout, case_nobody_there,
          case_destination_dies, case_source_dies, case_other_client, case_somebody_cancels, case_orders, case_host, case_interrupt, case_check_waits]
 
 

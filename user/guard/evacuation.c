@@ -3,7 +3,7 @@
  * evacuation.c - one evacuation: what is done next, by state, verdict and time.
  *
  *   state       allow, repair        wait                         veto
- *   waiting     begin                wait, until time is over     refused (`retry`: wait)
+ *   waiting     begin                wait, until time is over     refused (strategy `retry`: wait)
  *   starting    -                    -                            cancel
  *   migrating   -                    -                            cancel (`retry`: and try again)
  *   paused      let it switch over   for pause_ns, then cancel    cancel (`retry`: and try again)
@@ -93,13 +93,14 @@ static void end(struct evacuation *one, enum kcoh_evacuation_state state,
 }
 
 /* A VM that the core does not know may not leave either. */
-static struct kcoh_verdict verdict_of(const struct evacuation *one)
+static struct kcoh_vm_view view_of(const struct evacuation *one)
 {
 	struct kcoh_vm_view view;
 
 	if (kcoh_core_vm(one->all->config.core, one->ident->id, &view) == 0)
-		return view.verdict;
-	return (struct kcoh_verdict){ .kind = KCOH_VERDICT_VETO, .reason = KCOH_RSN_TOO_MANY };
+		return view;
+	return (struct kcoh_vm_view){ .verdict = { .kind = KCOH_VERDICT_VETO,
+						   .reason = KCOH_RSN_TOO_MANY } };
 }
 
 static bool is_allowed(const struct kcoh_verdict *verdict)
@@ -107,10 +108,14 @@ static bool is_allowed(const struct kcoh_verdict *verdict)
 	return verdict->kind == KCOH_VERDICT_ALLOW || verdict->kind == KCOH_VERDICT_REPAIR;
 }
 
-/* The veto of strategy `retry` passes with the epoch that it is about. */
-static bool passes(const struct kcoh_verdict *verdict)
+/* What strategy `retry` vetoes for passes: the window closes, and the epoch that it was in ends. */
+static bool passes(const struct kcoh_vm_view *view)
 {
-	return verdict->kind == KCOH_VERDICT_WAIT || verdict->reason == KCOH_RSN_RETRY;
+	const struct kcoh_verdict *verdict = &view->verdict;
+
+	return verdict->kind == KCOH_VERDICT_WAIT ||
+	       (view->strategy == KCOH_STRATEGY_RETRY &&
+		(verdict->reason == KCOH_RSN_MMU_OFF || verdict->reason == KCOH_RSN_RETRY));
 }
 
 /* --- what the migration tells ---------------------------------------------------------------------------- */
@@ -182,8 +187,20 @@ static void end_cancelled(struct evacuation *one, const char *sentence)
  */
 static bool destination_may_come(const struct evacuation *one)
 {
-	return one->view.attempt > 1 && one->view.attempt < ATTEMPTS_MAX &&
-	       !one->view.progress.sent_bytes && !one->view.cause;
+	return one->view.attempt > 1 && !one->view.progress.sent_bytes && !one->view.cause;
+}
+
+static bool is_tried_again(struct evacuation *one, const char *sentence)
+{
+	if (one->view.attempt >= ATTEMPTS_MAX)
+		return false;
+	if (one->again)
+		wait_again(one, kcoh_reason_sentence(one->view.reason));
+	else if (destination_may_come(one))
+		wait_again(one, sentence);
+	else
+		return false;
+	return true;
 }
 
 static void on_over(void *ctx, enum kcoh_migration_end how, const char *sentence)
@@ -195,15 +212,11 @@ static void on_over(void *ctx, enum kcoh_migration_end how, const char *sentence
 		end(one, KCOH_EVACUATION_COMPLETED, KCOH_CAUSE_NONE, sentence);
 		break;
 	case KCOH_MIGRATION_CANCELLED:
-		if (one->again && one->view.attempt < ATTEMPTS_MAX)
-			wait_again(one, kcoh_reason_sentence(one->view.reason));
-		else
+		if (!one->again || !is_tried_again(one, sentence))
 			end_cancelled(one, sentence);
 		break;
 	case KCOH_MIGRATION_REFUSED:
-		if (destination_may_come(one))
-			wait_again(one, sentence);
-		else
+		if (!is_tried_again(one, sentence))
 			end(one, KCOH_EVACUATION_REFUSED,
 			    one->view.cause ? one->view.cause : KCOH_CAUSE_QEMU, sentence);
 		break;
@@ -211,9 +224,7 @@ static void on_over(void *ctx, enum kcoh_migration_end how, const char *sentence
 		evacuation_lost(one);
 		break;
 	case KCOH_MIGRATION_FAILED:
-		if (destination_may_come(one))
-			wait_again(one, sentence);
-		else
+		if (!is_tried_again(one, sentence))
 			end(one, KCOH_EVACUATION_FAILED, KCOH_CAUSE_QEMU, sentence);
 		break;
 	}
@@ -268,29 +279,29 @@ static void out_of_time(struct evacuation *one, const struct kcoh_verdict *verdi
 	evacuation_cancel(one, KCOH_CAUSE_TIME, sentence, false);
 }
 
-static void decide_waiting(struct evacuation *one, const struct kcoh_verdict *verdict)
+static void decide_waiting(struct evacuation *one, const struct kcoh_vm_view *view)
 {
+	const char *sentence = kcoh_reason_sentence(view->verdict.reason);
+
 	if (now_ns() < one->next_ns)
 		return;
-	if (is_allowed(verdict)) {
+	if (is_allowed(&view->verdict))
 		job_start(one, one->mark->destination);
-	} else if (!passes(verdict)) {
-		evacuation_cancel(one, KCOH_CAUSE_VERDICT, kcoh_reason_sentence(verdict->reason),
-				  false);
-	} else if (!*one->sentence) {
-		state_set(one, KCOH_EVACUATION_WAITING, kcoh_reason_sentence(verdict->reason));
-	}
+	else if (!passes(view))
+		evacuation_cancel(one, KCOH_CAUSE_VERDICT, sentence, false);
+	else if (!*one->sentence)
+		state_set(one, KCOH_EVACUATION_WAITING, sentence);
 }
 
-static void decide_paused(struct evacuation *one, const struct kcoh_verdict *verdict)
+static void decide_paused(struct evacuation *one, const struct kcoh_vm_view *view)
 {
-	const char *sentence = kcoh_reason_sentence(verdict->reason);
+	const char *sentence = kcoh_reason_sentence(view->verdict.reason);
 
-	if (is_allowed(verdict)) {
+	if (is_allowed(&view->verdict)) {
 		state_set(one, KCOH_EVACUATION_SWITCHING, "");
 		kcoh_migration_continue(one->job);
-	} else if (verdict->kind == KCOH_VERDICT_VETO) {
-		evacuation_cancel(one, KCOH_CAUSE_VERDICT, sentence, passes(verdict));
+	} else if (view->verdict.kind == KCOH_VERDICT_VETO) {
+		evacuation_cancel(one, KCOH_CAUSE_VERDICT, sentence, passes(view));
 	} else if (now_ns() - one->view.state_since_ns >= one->mark->pause_ns) {
 		evacuation_cancel(one, KCOH_CAUSE_VERDICT, sentence, true);
 	}
@@ -298,24 +309,25 @@ static void decide_paused(struct evacuation *one, const struct kcoh_verdict *ver
 
 void evacuation_decide(struct evacuation *one)
 {
-	struct kcoh_verdict verdict = verdict_of(one);
+	struct kcoh_vm_view view = view_of(one);
+	const struct kcoh_verdict *verdict = &view.verdict;
 	enum kcoh_evacuation_state state = one->view.state;
 
 	if (state >= KCOH_EVACUATION_CANCELLING)
 		return;
-	one->view.reason = verdict.reason;
+	one->view.reason = verdict->reason;
 	if (state == KCOH_EVACUATION_SWITCHING) {
 		if (now_ns() - one->view.state_since_ns >= SWITCHING_NS)
 			evacuation_cancel(one, KCOH_CAUSE_TIME, "the switchover hung", false);
 	} else if (state == KCOH_EVACUATION_PAUSED) {
-		decide_paused(one, &verdict);
+		decide_paused(one, &view);
 	} else if (now_ns() >= one->view.deadline_ns) {
-		out_of_time(one, &verdict);
+		out_of_time(one, verdict);
 	} else if (state == KCOH_EVACUATION_WAITING) {
-		decide_waiting(one, &verdict);
-	} else if (verdict.kind == KCOH_VERDICT_VETO) {
-		evacuation_cancel(one, KCOH_CAUSE_VERDICT, kcoh_reason_sentence(verdict.reason),
-				  passes(&verdict));
+		decide_waiting(one, &view);
+	} else if (verdict->kind == KCOH_VERDICT_VETO) {
+		evacuation_cancel(one, KCOH_CAUSE_VERDICT, kcoh_reason_sentence(verdict->reason),
+				  passes(&view));
 	}
 }
 
