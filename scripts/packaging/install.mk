@@ -82,6 +82,6 @@ deb: native arm64 bpf manual
 check-fresh: deb
 	@tests/fresh/source
 	@tests/fresh/packages --keep
-	@$(MAKE) -s guests && tests/fresh/boot
+	@$(MAKE) -s guests && tests/fresh/boot && tests/fresh/boot --kernel 6.12
 
 .PHONY: check-fresh manual deb install install-module
