@@ -188,6 +188,11 @@ check-matrix: ABI_KERNELS = $(KERNELS)
 check-matrix: arm64 bpf kmod kmod-abi kmod-fail guests
 	@tests/lab/run --matrix
 
+## check-drain    an emulated host is evacuated to a second one, for each strategy: 20 minutes
+check-drain: KERNELS := 6.1
+check-drain: arm64 bpf kmod guests
+	@tests/lab/drain
+
 ## check-kasan    all lab tests on a kernel with KASAN, lockdep and failing allocations, built when first asked for
 check-kasan: KERNELS := debug
 check-kasan: ABI_KERNELS = $(KERNELS)
@@ -202,4 +207,4 @@ model: setup
 clean:
 	rm -rf build
 
-.PHONY: help all native arm64 clang bpf guests unit demo check check-matrix check-kasan bench mutants model clean
+.PHONY: help all native arm64 clang bpf guests unit demo check check-matrix check-drain check-kasan bench mutants model clean

@@ -89,6 +89,11 @@ printed() {
 	(($(printed_bytes "$1") > $2))
 }
 
+# True if its guest prints on.
+prints_on() {
+	wait_for 60 printed "$1" "$(printed_bytes "$1")"
+}
+
 qemu_end() {
 	local name
 	for name; do

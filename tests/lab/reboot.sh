@@ -19,34 +19,9 @@ source ./lib.sh
 source ./qemu.sh
 # shellcheck source-path=SCRIPTDIR source=watched.sh
 source ./watched.sh
+# shellcheck source-path=SCRIPTDIR source=linux-guest.sh
+source ./linux-guest.sh
 trap 'qemu_end "${!QEMU_PID[@]}"; finish' EXIT
-
-# One word a boot, one number a beat, and an ear for `reboot`.
-make_initramfs() {
-	local root=$TMP/guest
-	mkdir -p "$root/bin" "$root/dev"
-	cp /usr/bin/busybox "$root/bin/"
-	cat >"$root/init" <<-'INIT'
-		#!/bin/busybox sh
-		/bin/busybox mount -t devtmpfs dev /dev
-		exec </dev/ttyAMA0 >/dev/ttyAMA0 2>&1
-		echo up
-		(n=0; while :; do n=$((n + 1)); echo "beat $n"; /bin/busybox usleep 300000; done) &
-		while read -r word; do [ "$word" = reboot ] && /bin/busybox reboot -f; done
-	INIT
-	chmod 755 "$root/init"
-	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null) >"$TMP/initramfs"
-}
-
-LINUX=(-m 128 -initrd "$TMP/initramfs" -append 'console=ttyAMA0 quiet panic=-1 cryptomgr.notests')
-
-boots() { # boots NAME: how often its init has spoken
-	grep -c '^up' "$QEMU_DIR/$1.serial"
-}
-
-booted() { # booted NAME TIMES
-	(($(boots "$1") >= $2))
-}
 
 # What the guest said since it booted the last time, at the source and then at the destination: whole lines. Where a line was
 # cut in two by the switchover, both halves are there.
@@ -71,13 +46,13 @@ migration_active() {
 	[[ $(migration_status from) == active ]]
 }
 
-make_initramfs
+linux_make
 module_load
 watch_begin
 qemu_start from linux "${LINUX[@]}" || give_up "QEMU runs Linux" "$(<"$QEMU_DIR/from.log")"
 # shellcheck disable=SC2046 # two words
 qemu_start to linux "${LINUX[@]}" $(incoming to) || give_up "a second QEMU waits" "$(<"$QEMU_DIR/to.log")"
-wait_for 60 booted from 1 || give_up "the guest boots" "$(<"$QEMU_DIR/from.serial")"
+wait_for 60 linux_booted from 1 || give_up "the guest boots" "$(<"$QEMU_DIR/from.serial")"
 wait_for 20 beat_after 2 || give_up "the guest's heart beats"
 same "before the migration nothing was harvested" 0 "$(stat_of pages_protected)"
 
@@ -86,8 +61,8 @@ qmp from migrate-set-parameters '{"max-bandwidth":1000000,"downtime-limit":1}' >
 qmp from migrate "{\"uri\":\"unix:$QEMU_DIR/to.migration\"}" >/dev/null || give_up "QEMU accepts the migration"
 wait_for 30 migration_active || give_up "the migration starts" "$(qmp from query-migrate)"
 wait_for 30 epoch_seen || give_up "its dirty epoch is seen"
-echo reboot | socat - "UNIX-CONNECT:$QEMU_DIR/from.tty"
-wait_for 60 booted from 2 || give_up "the guest reboots" "$(tail -n 20 "$QEMU_DIR/from.serial")" "$(qmp from query-migrate)"
+linux_tell from reboot
+wait_for 60 linux_booted from 2 || give_up "the guest reboots" "$(tail -n 20 "$QEMU_DIR/from.serial")" "$(qmp from query-migrate)"
 same "the guest rebooted inside the epoch" 'active running' "$(migration_status from) $(run_status from)"
 
 qmp from migrate-set-parameters "$MIGRATION" >/dev/null || give_up "QEMU takes the other limit"
@@ -98,7 +73,7 @@ same "the guest runs at the destination" running "$(run_status to)"
 check "its heart beats on there" wait_for 30 beat_after $(($(beats) + 3))
 seen=$(life)
 same "without having missed a beat" "$(echo up && seq -f 'beat %g' $(($(wc -l <<<"$seen") - 1)))" "$seen"
-same "it did not boot there" 0 "$(boots to)"
+same "it did not boot there" 0 "$(linux_boots to)"
 
 stats=$("$LAB/kcoh-dev" stats)
 check "pages were harvested, and cleaned ($(jq -r '"\(.pages_protected) write-protected, \(.pages_cleaned) cleaned, \(.pages_absent) not populated"' <<<"$stats"))" \
