@@ -171,14 +171,31 @@ static void wait_again(struct evacuation *one, const char *why)
 	state_set(one, KCOH_EVACUATION_WAITING, sentence);
 }
 
-/* The cancel's own sentence says why, QEMU's where the guest is. */
-static void end_cancelled(struct evacuation *one, const char *sentence)
+/* It was cancelled, or not begun any more: the cancel's own sentence says why, QEMU's where the guest is. */
+static void end_stopped(struct evacuation *one, enum kcoh_evacuation_state state,
+			const char *sentence)
 {
 	char both[sizeof(one->sentence)];
 
 	snprintf(both, sizeof(both), "%.300s: %.300s", sentence, one->sentence);
-	end(one, KCOH_EVACUATION_CANCELLED, one->view.cause ? one->view.cause : KCOH_CAUSE_QEMU,
-	    one->view.cause ? both : "somebody else cancelled it, the guest runs on here");
+	end(one, state, one->view.cause, both);
+}
+
+static void end_cancelled(struct evacuation *one, const char *sentence)
+{
+	if (one->view.cause)
+		end_stopped(one, KCOH_EVACUATION_CANCELLED, sentence);
+	else
+		end(one, KCOH_EVACUATION_CANCELLED, KCOH_CAUSE_QEMU,
+		    "somebody else cancelled it, the guest runs on here");
+}
+
+static void end_refused(struct evacuation *one, const char *sentence)
+{
+	if (one->view.cause)
+		end_stopped(one, KCOH_EVACUATION_REFUSED, sentence);
+	else
+		end(one, KCOH_EVACUATION_REFUSED, KCOH_CAUSE_QEMU, sentence);
 }
 
 /*
@@ -217,8 +234,7 @@ static void on_over(void *ctx, enum kcoh_migration_end how, const char *sentence
 		break;
 	case KCOH_MIGRATION_REFUSED:
 		if (!is_tried_again(one, sentence))
-			end(one, KCOH_EVACUATION_REFUSED,
-			    one->view.cause ? one->view.cause : KCOH_CAUSE_QEMU, sentence);
+			end_refused(one, sentence);
 		break;
 	case KCOH_MIGRATION_GONE:
 		evacuation_lost(one);
