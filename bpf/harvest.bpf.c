@@ -20,7 +20,7 @@
  * kernels without trampolines for BPF (6.1) three kprobes. Limit: if the return of a harvest is
  * missed (kretprobes can be), the next ioctl of that task sends it, with the time in between.
  */
-#include "common.bpf.h"
+#include "refuse.bpf.h"
 
 static __always_inline __u32 kind_of(__u32 ioctl)
 {
@@ -71,8 +71,10 @@ static __always_inline int harvest_begin(__u32 ioctl)
 	if (new.kind == KCOH_HARVEST_UNKNOWN)
 		return 0;
 	old = bpf_map_lookup_elem(&kcoh_harvests, &task);
-	if (old && old->pages)
+	if (old && old->pages) {
+		stream_harvested((__u64)old->kvm, old->pages);
 		send(old);
+	}
 	new.start_ns = bpf_ktime_get_ns();
 	bpf_map_update_elem(&kcoh_harvests, &task, &new, BPF_ANY);
 	return 0;
@@ -136,6 +138,7 @@ static __always_inline int harvest_end(void)
 	struct harvest_rec *rec = bpf_map_lookup_elem(&kcoh_harvests, &task);
 
 	if (rec && rec->pages) {
+		stream_harvested((__u64)rec->kvm, rec->pages);
 		send(rec);
 		rec->pages = 0;
 	}

@@ -43,6 +43,7 @@ enum {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_STACK = 23,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -53,6 +54,7 @@ enum {
 	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_F_MMAPABLE = 1 << 10,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1 << 0,
+	BPF_SK_STORAGE_GET_F_CREATE = 1 << 0,
 	BPF_RB_NO_WAKEUP = 1 << 0,
 };
 
@@ -61,6 +63,9 @@ enum {
 #define KVM_MEMSLOT_GEN_UPDATE_IN_PROGRESS (1ULL << 63)
 #define KVM_MR_DELETE 1
 #define KVM_EXIT_MMIO 6
+#define KVM_MEM_LOG_DIRTY_PAGES (1 << 0)
+#define KVM_MEM_READONLY (1 << 1)
+#define EPERM 1
 #define PSCI_0_2_FN 0x84000000
 #define KVM_DIRTY_LOG_INITIALLY_SET (1 << 1)
 
@@ -158,8 +163,13 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct inode {
+	unsigned long i_ino;
+};
+
 struct file {
 	struct path f_path;
+	struct inode *f_inode;
 	void *private_data;
 };
 
@@ -191,9 +201,19 @@ struct kvm_memslots {
 	int node_idx;
 };
 
+struct xa_node {
+	unsigned char shift;
+	void *slots[1];
+};
+
+struct xarray {
+	void *xa_head;
+};
+
 struct kvm {
 	struct mm_struct *mm;
 	struct kvm_memslots *memslots[1];
+	struct xarray vcpu_array;
 	int created_vcpus;
 	__u64 manual_dirty_log_protect;
 };
@@ -237,8 +257,17 @@ struct preempt_notifier {
 	struct hlist_node link;
 };
 
+struct atomic_long { /* atomic_long_t, a structure without a name */
+	long counter;
+};
+
+struct mutex {
+	struct atomic_long owner;
+};
+
 struct kvm_vcpu {
 	struct kvm *kvm;
+	struct mutex mutex; /* held in KVM_RUN */
 	struct preempt_notifier preempt_notifier;
 	int cpu; /* where it is loaded, or -1 */
 	int vcpu_idx;
@@ -324,6 +353,16 @@ struct arm_smmu_master {
 	struct device *dev;
 	struct arm_smmu_stream *streams;
 	unsigned int num_streams;
+};
+
+/* Sockets. */
+
+struct sock;
+struct msghdr;
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
 };
 
 #pragma clang attribute pop

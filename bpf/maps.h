@@ -184,7 +184,51 @@ struct kcoh_smmu_sums {
 	__u64 inside; /* threads that take events from queues now: their progress wants to be looked at */
 };
 
+/*
+ * Map kcoh_guarded, by process (tgid): VMs whose migration stream the kernel is to refuse if it must
+ * (refuse.bpf.c). Written by the loader only.
+ */
+struct kcoh_guarded {
+	__u64 until_ns; /* sends are refused until then; 0, or past: none is */
+	__u64 ram_pages; /* of its RAM */
+	__u64 inode; /* vm is KCOH_VM_NONE: that of the socket on which the loader wants to see a send refused */
+	__u32 vm; /* or KCOH_VM_NONE: the loader itself */
+	__u32 pad;
+};
+
+/* Why a send of the thread that harvests was let through while sends were to be refused. */
+enum kcoh_doubt {
+	KCOH_DOUBT_NONE = 0,
+	KCOH_DOUBT_LATE = 1, /* the epoch's beginning was not seen */
+	KCOH_DOUBT_THREADS = 2, /* several threads take dirty pages, besides the main thread */
+	KCOH_DOUBT_FEW = 3, /* it did not take most of the RAM in this epoch, or not yet */
+	KCOH_DOUBT_ROOM = 4, /* no memory to remember who sends on the socket */
+	KCOH_DOUBT_SHARED = 5, /* another thread sent on the socket in this epoch */
+	KCOH_DOUBT_LITTLE = 6, /* what went through the socket does not look like RAM */
+	KCOH_DOUBT_VCPU = 7, /* the thread runs a vCPU */
+	KCOH_DOUBT_STOPPED = 8, /* no vCPU runs: this may be a post-copy, which must not fail */
+	KCOH_DOUBT_VM = 9, /* the pages were another VM's of the process */
+	KCOH_DOUBTS = 10,
+};
+
+/* Map kcoh_streams_seen, by process: who harvests, and what became of its sends. Written by programs only. */
+struct kcoh_stream_seen {
+	__u64 epoch; /* number of the dirty epoch, from 1; 0: it began before we looked */
+	__u64 kvm; /* its structure in the kernel */
+	__u64 pages; /* that `tid` took in this epoch */
+	__u64 refused; /* sends, ever */
+	__u64 doubts; /* sends that were let through in doubt, ever */
+	__u64 bytes; /* that went through the socket of the last of either kind, in this epoch */
+	__u64 inode; /* of that socket */
+	__u32 tid; /* the first thread that harvested, besides the main thread; 0: none yet */
+	__u32 others; /* 1: another one did, too */
+	__u32 by; /* thread of the last send of either kind */
+	__u32 doubt; /* enum kcoh_doubt of the last one let through */
+};
+
 _Static_assert(sizeof(struct kcoh_exits) == 3336, "kcoh_exits");
 _Static_assert(sizeof(struct kcoh_shared) == 88, "kcoh_shared");
+_Static_assert(sizeof(struct kcoh_guarded) == 32, "kcoh_guarded");
+_Static_assert(sizeof(struct kcoh_stream_seen) == 72, "kcoh_stream_seen");
 
 #endif

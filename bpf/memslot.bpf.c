@@ -15,10 +15,10 @@
  * Cost: a record a change; changes are rare (some tens at a VM's start). Limit: none known; address
  * spaces other than 0 do not exist on arm64.
  */
-#include "common.bpf.h"
+#include "refuse.bpf.h"
 
-static __always_inline int commit(struct kvm *kvm, struct kvm_memory_slot *old,
-				  struct kvm_memory_slot *new, __u32 change)
+static __always_inline int tell(struct kvm *kvm, struct kvm_memory_slot *old,
+				struct kvm_memory_slot *new, __u32 change)
 {
 	struct kvm_memory_slot *slot = new &&change != KVM_MR_DELETE ? new : old;
 	struct vm_rec *vm = vm_get(kvm);
@@ -40,6 +40,17 @@ static __always_inline int commit(struct kvm *kvm, struct kvm_memory_slot *old,
 	ev->change = change;
 	ev_submit(ev);
 	return 0;
+}
+
+/* Before the record: whether that can be sent is another matter. */
+static __always_inline int commit(struct kvm *kvm, struct kvm_memory_slot *old,
+				  struct kvm_memory_slot *new, __u32 change)
+{
+	__u32 was = old ? BPF_CORE_READ(old, flags) : 0;
+
+	if (new &&change != KVM_MR_DELETE)
+		stream_slot(BPF_CORE_READ(new, npages), was, BPF_CORE_READ(new, flags));
+	return tell(kvm, old, new, change);
 }
 
 SEC("fentry/kvm_arch_commit_memory_region")

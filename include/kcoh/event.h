@@ -361,7 +361,7 @@ struct kcoh_ev_policy {
 	__u32 defer_ms; /* DEFER: how long a migration waits for vCPUs to be cached again */
 	__u32 hold_ms; /* HOLD: how long a vCPU is held at most */
 	__u32 tolerate; /* KCOH_TOLERATE_* */
-	__u32 pad;
+	__u32 last_resort; /* 1: what cannot be cancelled is refused in the kernel */
 };
 
 enum kcoh_phase {
@@ -394,6 +394,8 @@ enum kcoh_act_type {
 	KCOH_ACT_ARM = 4, /* give the module the VM's strategy, and keep its file open */
 	KCOH_ACT_DISARM = 5, /* close that file: the VM is as any other to the module */
 	KCOH_ACT_CLEAN = 6, /* clean all its RAM: asked for by people, never by the core */
+	KCOH_ACT_REFUSE = 7, /* have the kernel refuse its migration stream, from now on */
+	KCOH_ACT_ADMIT = 8, /* and no more */
 };
 
 struct kcoh_ev_act_done {

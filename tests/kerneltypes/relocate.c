@@ -74,6 +74,19 @@ static int print(enum libbpf_print_level level, const char *format, va_list args
 	return vprintf(format, args);
 }
 
+/* The function of the kernel that a program is a trampoline on; "": it is none. */
+static void trampoline_of(const struct bpf_program *prog, char *ret_func, size_t len)
+{
+	const char *section = bpf_program__section_name(prog);
+	const char *func = strchr(section, '/');
+
+	*ret_func = 0;
+	if (!strncmp(section, "fentry/", 7) || !strncmp(section, "fexit/", 6))
+		snprintf(ret_func, len, "%s", func + 1);
+	else if (!strncmp(section, "lsm/", 4))
+		snprintf(ret_func, len, "bpf_lsm_%s", func + 1);
+}
+
 /* As the feed does: a trampoline on a function that this kernel has not is not loaded. */
 static void choose(struct bpf_object *obj)
 {
@@ -82,11 +95,10 @@ static void choose(struct bpf_object *obj)
 
 	bpf_object__for_each_program(prog, obj)
 	{
-		const char *section = bpf_program__section_name(prog);
-		const char *func = strchr(section, '/');
+		char func[128];
 
-		if ((!strncmp(section, "fentry/", 7) || !strncmp(section, "fexit/", 6)) &&
-		    btf__find_by_name_kind(vmlinux, func + 1, BTF_KIND_FUNC) < 0)
+		trampoline_of(prog, func, sizeof(func));
+		if (*func && btf__find_by_name_kind(vmlinux, func, BTF_KIND_FUNC) < 0)
 			bpf_program__set_autoload(prog, false);
 	}
 	btf__free(vmlinux);

@@ -63,3 +63,9 @@ build/arm64/lab/kcoh-feed: tests/lab/feed_dump.c build/arm64/libkcoh.a | sysroot
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) $(filter %.c %.a,$^) -lbpf -lelf -lz -o $@
+
+guests: build/arm64/lab/kcoh-sender
+build/arm64/lab/kcoh-sender: tests/lab/tools/sender.c $(VMM_DIR)/vm.c $(wildcard $(VMM_DIR)/*.h $(GUEST_DIR)/*.h) Makefile tests/lab/lab.mk | sysroot
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(ARM64_CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g $(WARN) -static -pthread $(filter %.c,$^) -o $@

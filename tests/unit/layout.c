@@ -214,7 +214,7 @@ FIELD(kcoh_ev_policy, arm_deadline_ms, 36, 4);
 FIELD(kcoh_ev_policy, defer_ms, 40, 4);
 FIELD(kcoh_ev_policy, hold_ms, 44, 4);
 FIELD(kcoh_ev_policy, tolerate, 48, 4);
-FIELD(kcoh_ev_policy, pad, 52, 4);
+FIELD(kcoh_ev_policy, last_resort, 52, 4);
 
 SIZE(kcoh_ev_phase, 32);
 FIELD(kcoh_ev_phase, hdr, 0, 24);
@@ -545,3 +545,23 @@ SIZE(kcoh_smmu_sums, 24);
 FIELD(kcoh_smmu_sums, events, 0, 8);
 FIELD(kcoh_smmu_sums, sent, 8, 8);
 FIELD(kcoh_smmu_sums, inside, 16, 8);
+
+SIZE(kcoh_guarded, 32);
+FIELD(kcoh_guarded, until_ns, 0, 8);
+FIELD(kcoh_guarded, ram_pages, 8, 8);
+FIELD(kcoh_guarded, inode, 16, 8);
+FIELD(kcoh_guarded, vm, 24, 4);
+FIELD(kcoh_guarded, pad, 28, 4);
+
+SIZE(kcoh_stream_seen, 72);
+FIELD(kcoh_stream_seen, epoch, 0, 8);
+FIELD(kcoh_stream_seen, kvm, 8, 8);
+FIELD(kcoh_stream_seen, pages, 16, 8);
+FIELD(kcoh_stream_seen, refused, 24, 8);
+FIELD(kcoh_stream_seen, doubts, 32, 8);
+FIELD(kcoh_stream_seen, bytes, 40, 8);
+FIELD(kcoh_stream_seen, inode, 48, 8);
+FIELD(kcoh_stream_seen, tid, 56, 4);
+FIELD(kcoh_stream_seen, others, 60, 4);
+FIELD(kcoh_stream_seen, by, 64, 4);
+FIELD(kcoh_stream_seen, doubt, 68, 4);

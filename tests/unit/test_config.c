@@ -61,6 +61,8 @@ static void built_in(void **state)
 	assert_int_equal(kcoh_config_history_mb(config), 256);
 	assert_int_equal(policy.strategy, KCOH_STRATEGY_CLEAN);
 	assert_int_equal(policy.guard, KCOH_GUARD_WARN);
+	assert_false(policy.last_resort);
+	assert_false(kcoh_config_last_resort(config));
 	assert_int_equal(policy.arm_deadline_ms, 1000);
 	assert_int_equal(policy.defer_deadline_ms, 30000);
 	assert_int_equal(policy.hold_deadline_ms, 10000);
@@ -88,8 +90,10 @@ static void all_keys(void **state)
 					       "  defer_deadline_ms = 9\n"
 					       "  hold_deadline_ms = 8\n"
 					       "[vm web-*]\n"
+					       "last_resort = yes\n"
 					       "qmp = /run/qemu/%n.qmp\n");
 	struct kcoh_policy policy = kcoh_config_policy(config, "web-1", NULL);
+	struct kcoh_ev_policy ev = { 0 };
 
 	(void)state;
 	assert_string_equal(kcoh_config_socket(config), "/run/x/y.sock");
@@ -107,6 +111,14 @@ static void all_keys(void **state)
 	assert_int_equal(policy.defer_deadline_ms, 9);
 	assert_int_equal(policy.hold_deadline_ms, 8);
 	assert_string_equal(policy.qmp, "/run/qemu/%n.qmp");
+	assert_true(policy.last_resort);
+	assert_true(kcoh_config_last_resort(config)); /* one VM's is enough */
+	assert_false(kcoh_config_policy(config, "db-1", NULL).last_resort);
+	kcoh_policy_event(&policy, false, &ev);
+	assert_int_equal(ev.last_resort, 1);
+	policy.cancel = false; /* its migrations are not to be ended, in no way */
+	kcoh_policy_event(&policy, true, &ev);
+	assert_int_equal(ev.last_resort, 0);
 	assert_null(kcoh_config_policy(config, "db-1", NULL).qmp);
 	assert_null(kcoh_config_defaults(config).qmp);
 	kcoh_config_free(config);
@@ -152,7 +164,8 @@ static const struct {
 	  "listen, bpf_dir, history, history_days, history_mb, exit_vcpus, exit_times" },
 	{ "[defaults]\nqmp = /x\n",
 	  ":2: unknown key 'qmp' in [defaults]; known are strategy, guard, cancel, "
-	  "without_module, when_blind, arm_deadline_ms, defer_deadline_ms, hold_deadline_ms" },
+	  "last_resort, without_module, when_blind, arm_deadline_ms, defer_deadline_ms, "
+	  "hold_deadline_ms" },
 	{ "\n\n[vmm a]\n", ":3: unknown section [vmm a]; known are [kcohd], [fleet], [defaults], "
 			   "[vm NAME] and [vm uuid:UUID]" },
 	{ "[fleet]\nendpoint = x\n", ":2: unknown key 'endpoint' in [fleet]; known are endpoints, "
@@ -425,6 +438,7 @@ static void drop_ins(void **state)
 	assert_string_equal(text, "strategy = veto (kcoh.conf:8 vm web-*)\n"
 				  "guard = warn (10-a.conf:4 defaults)\n"
 				  "cancel = no (kcoh.conf:6 defaults)\n"
+				  "last_resort = no (built in:0 -)\n"
 				  "without_module = veto (built in:0 -)\n"
 				  "when_blind = veto (built in:0 -)\n"
 				  "arm_deadline_ms = 1000 (built in:0 -)\n"

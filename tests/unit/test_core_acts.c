@@ -257,6 +257,78 @@ static void more_acts_than_fit(void **state)
 	world_free(&world);
 }
 
+/* What cannot be cancelled is refused in the kernel, while it lasts. */
+#define RESORT(can_cancel_, guard_)                                                                \
+	{                                                                                          \
+		.policy = {                                                                        \
+			HDR(policy, POLICY, 0, KCOH_VCPU_NONE),                                    \
+			.strategy = KCOH_STRATEGY_VETO,                                            \
+			.guard = KCOH_GUARD_##guard_,                                              \
+			.can_cancel = (can_cancel_),                                               \
+			.arm_deadline_ms = 500,                                                    \
+			.last_resort = 1                                                           \
+		}                                                                                  \
+	}
+
+static void last_resort(void **state)
+{
+	static const struct line lines[] = {
+		VETOED,
+		{ 4, RESORT(0, ENFORCE), VETO(MMU_OFF), "" },
+		/* a phase is no epoch: nothing is harvested yet */
+		{ 9, PHASE(1, SETUP), VETO(MMU_OFF), "dry-cancel:1 alert:1" },
+		{ 10, LOG_ON(1), VETO(MMU_OFF), "dry-cancel:1 alert:1 refuse:1" },
+		{ 11, TICK, VETO(MMU_OFF), "" },
+		{ 12, VCPU(1, 0, CACHED, TRAP), VETO(MMU_OFF_EARLIER), "" },
+		{ 13, PHASE(1, FAILED), VETO(MMU_OFF_EARLIER), "" },
+		{ 14, LOG_OFF(1), ALLOW(NOT_YET_CLEANING), "admit:1" },
+		{ 15, TICK, ALLOW(NOT_YET_CLEANING), "" },
+		{ 16, VCPU(1, 0, UNCACHED, SAMPLE), VETO(MMU_OFF), "alert:1" },
+		{ 17, LOG_ON(1), VETO(MMU_OFF), "dry-cancel:1 alert:1 refuse:1" },
+		/* an operator answers for it */
+		{ 18, OVERRIDE(1, 1000, 0), ALLOW(OVERRIDE), "admit:1" },
+		{ 1000, TICK, VETO(MMU_OFF), "refuse:1" },
+		/* the policy is another one */
+		{ 1001, RESORT(0, WARN), VETO(MMU_OFF), "admit:1" },
+		{ 1002, RESORT(0, ENFORCE), VETO(MMU_OFF), "refuse:1" },
+		{ 1003, ENFORCED, VETO(MMU_OFF), "cancel:1 admit:1" },
+		{ 1004, VM_GONE(1), NO_VM, "" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
+/* A cancel comes first, and is tried again beside it. */
+static void last_resort_after_cancel(void **state)
+{
+	static const struct line lines[] = {
+		VETOED,
+		{ 4, RESORT(1, ENFORCE), VETO(MMU_OFF), "" },
+		{ 10, LOG_ON(1), VETO(MMU_OFF), "cancel:1" },
+		{ 11, DONE(1, CANCEL, 0), VETO(MMU_OFF), "" },
+		{ 12, LOG_OFF(1), VETO(MMU_OFF), "" },
+		{ 20, LOG_ON(1), VETO(MMU_OFF), "cancel:1" },
+		{ 21, DONE(1, CANCEL, -ECONNREFUSED), VETO(MMU_OFF), "refuse:1" },
+		{ 1021, TICK, VETO(MMU_OFF), "cancel:1" },
+		{ 1022, LOG_OFF(1), VETO(MMU_OFF), "admit:1" },
+		{ 1023, DONE(1, CANCEL, 0), VETO(MMU_OFF), "" },
+		/* one that is not answered, */
+		{ 2000, LOG_ON(1), VETO(MMU_OFF), "cancel:1" },
+		{ 11999, TICK, VETO(MMU_OFF), "" },
+		{ 12000, TICK, VETO(MMU_OFF), "refuse:1" },
+		{ 12001, LOG_OFF(1), VETO(MMU_OFF), "admit:1" },
+		/* or that was carried out, and did not help */
+		{ 13000, LOG_ON(1), VETO(MMU_OFF), "cancel:1" },
+		{ 13001, DONE(1, CANCEL, 0), VETO(MMU_OFF), "" },
+		{ 23000, TICK, VETO(MMU_OFF), "" },
+		{ 23001, TICK, VETO(MMU_OFF), "refuse:1" },
+	};
+
+	(void)state;
+	CASE(lines);
+}
+
 /* VMs 33 to 40 wait for the next step. What is over by then is not handed out. */
 static void acts_taken_back(void **state)
 {
@@ -308,6 +380,8 @@ int main(void)
 		cmocka_unit_test(cancel_once_a_phase),
 		cmocka_unit_test(dry),
 		cmocka_unit_test(alerts_are_quiet),
+		cmocka_unit_test(last_resort),
+		cmocka_unit_test(last_resort_after_cancel),
 		cmocka_unit_test(more_acts_than_fit),
 		cmocka_unit_test(acts_taken_back),
 		cmocka_unit_test(no_room_for_acts),

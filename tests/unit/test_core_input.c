@@ -127,6 +127,7 @@ static const struct {
 	BAD(POLICY(1, VETO, WARN, 0), policy.strategy, 7),
 	BAD(POLICY(1, VETO, WARN, 0), policy.guard, 2),
 	BAD(POLICY(0, VETO, WARN, 0), policy.can_cancel, 2),
+	BAD(POLICY(0, VETO, WARN, 0), policy.last_resort, 2),
 	BAD(PHASE(1, SETUP), hdr.vm, 0),
 	BAD(PHASE(1, SETUP), phase.phase, 10),
 	BAD(DONE(1, CANCEL, 0), act_done.result, 1),

@@ -34,7 +34,7 @@ static const struct {
 	{ reason, KCOH_RSN_NONE, KCOH_RSN_DEVICE, "none", "device" },
 	{ sentence, KCOH_RSN_NONE, KCOH_RSN_DEVICE, "nothing stands in the way", NULL },
 	{ verdict, KCOH_VERDICT_ALLOW, KCOH_VERDICT_VETO, "allow", "veto" },
-	{ act, KCOH_ACT_CANCEL, KCOH_ACT_CLEAN, "cancel", "clean" },
+	{ act, KCOH_ACT_CANCEL, KCOH_ACT_ADMIT, "cancel", "admit" },
 	{ kcoh_guard_name, KCOH_GUARD_WARN, KCOH_GUARD_ENFORCE, "warn", "enforce" },
 	{ kcoh_strategy_name, KCOH_STRATEGY_OBSERVE, KCOH_STRATEGY_RETRY, "observe", "retry" },
 	{ kcoh_window_name, KCOH_WINDOW_MMU_OFF, KCOH_WINDOW_CLASSES - 1, "mmu-off", "device" },

@@ -265,9 +265,10 @@ static const struct {
 			   .can_cancel = 1,
 			   .arm_deadline_ms = 1000,
 			   .tolerate = KCOH_TOLERATE_NO_MODULE } },
-	  HEAD("policy") ABOUT_VM ",\"strategy\":\"veto\",\"guard\":\"enforce\",\"can_cancel\":"
-				  "true,\"arm_deadline_ms\":1000,\"without_module\":\"allow\","
-				  "\"when_blind\":\"veto\"}" },
+	  HEAD("policy") ABOUT_VM
+	  ",\"strategy\":\"veto\",\"guard\":\"enforce\",\"can_cancel\":"
+	  "true,\"last_resort\":false,\"arm_deadline_ms\":1000,\"without_module\":\"allow\","
+	  "\"when_blind\":\"veto\"}" },
 	{ { .type = KCOH_EV_PHASE,
 	    .vm = 3,
 	    .vcpu = NO_VCPU,

@@ -358,6 +358,7 @@ static struct kcoh_policy policy_of(const struct kcoh_config *config, const stru
 		.strategy = (enum kcoh_strategy)number_of(config, section, SET_STRATEGY),
 		.guard = (enum kcoh_guard)number_of(config, section, SET_GUARD),
 		.cancel = number_of(config, section, SET_CANCEL),
+		.last_resort = number_of(config, section, SET_LAST_RESORT),
 		.without_module_allow = number_of(config, section, SET_WITHOUT_MODULE),
 		.when_blind_allow = number_of(config, section, SET_WHEN_BLIND),
 		.arm_deadline_ms = number_of(config, section, SET_ARM_DEADLINE),
@@ -376,6 +377,20 @@ struct kcoh_policy kcoh_config_policy(const struct kcoh_config *config, const ch
 				      const char *uuid)
 {
 	return policy_of(config, section_of(config, name, uuid));
+}
+
+bool kcoh_config_last_resort(const struct kcoh_config *config)
+{
+	const struct section *section;
+
+	if (config->defaults.values[SET_LAST_RESORT].number)
+		return true;
+	TAILQ_FOREACH(section, &config->vms, link)
+	{
+		if (section->values[SET_LAST_RESORT].number)
+			return true;
+	}
+	return false;
 }
 
 void kcoh_config_explain(const struct kcoh_config *config, const char *name, const char *uuid,

@@ -20,6 +20,7 @@ struct kcoh_policy {
 	enum kcoh_strategy strategy;
 	enum kcoh_guard guard;
 	bool cancel; /* a migration under way is cancelled, if that can be done */
+	bool last_resort; /* one that cannot be is refused in the kernel */
 	bool without_module_allow; /* that there is no module is no reason to veto */
 	bool when_blind_allow; /* nor that something may have been missed */
 	uint32_t arm_deadline_ms;
@@ -93,6 +94,9 @@ struct kcoh_policy kcoh_config_policy(const struct kcoh_config *config, const ch
 
 /* That of VMs that no section matches. */
 struct kcoh_policy kcoh_config_defaults(const struct kcoh_config *config);
+
+/* Has any VM, or may one have, a policy with last_resort? */
+bool kcoh_config_last_resort(const struct kcoh_config *config);
 
 /* Fills all of a POLICY record but its header. `can_cancel`: there is a way to cancel this VM's migrations. */
 void kcoh_policy_event(const struct kcoh_policy *policy, bool can_cancel,

@@ -15,4 +15,5 @@ void kcoh_policy_event(const struct kcoh_policy *policy, bool can_cancel,
 	ret_ev->tolerate = (policy->without_module_allow ? KCOH_TOLERATE_NO_MODULE : 0) |
 			   (policy->when_blind_allow ? KCOH_TOLERATE_BLIND : 0);
 	ret_ev->can_cancel = can_cancel && policy->cancel;
+	ret_ev->last_resort = policy->last_resort && policy->cancel;
 }

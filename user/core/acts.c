@@ -14,6 +14,7 @@
  *           cancel that is only said (dry), because the guard only warns or because there is no
  *           way to cancel this VM's migration.
  *   ARM     the module is to carry this VM's strategy (give.c), or, DISARM, no more.
+ *   REFUSE  a veto stands that no cancel can carry out (refuse.c), or, ADMIT, no more.
  *   RESCAN  sync.c asks for it.
  *
  * An example, enforced, can_cancel: 0 s SETUP with vCPU 0 uncached -> ALERT was given when it
@@ -30,6 +31,7 @@
 #define DUE_CANCEL (1u << 0)
 #define DUE_ALERT (1u << 1)
 #define DUE_GIVE (1u << 2)
+#define DUE_REFUSE (1u << 3)
 
 #define ALERT_QUIET_NS (60 * SEC_NS)
 #define CANCEL_LIMIT_NS (10 * SEC_NS) /* no answer for so long is a failure */
@@ -171,6 +173,10 @@ void kcoh_acts_weigh(struct kcoh_core *core, struct vm *vm)
 		set_due(core, vm, DUE_GIVE);
 	else
 		vm->acts.due &= (uint8_t)~DUE_GIVE;
+	if (kcoh_refuse_weigh(vm))
+		set_due(core, vm, DUE_REFUSE);
+	else
+		vm->acts.due &= (uint8_t)~DUE_REFUSE;
 }
 
 /* The cancel that was made did not help, or was about something else: another one may be made. */
@@ -232,6 +238,8 @@ static size_t emit_vm(struct kcoh_core *core, struct vm *vm, struct kcoh_act *ac
 	}
 	if (vm->acts.due & DUE_GIVE)
 		kcoh_give_emit(core, vm, &acts[count++]);
+	if (vm->acts.due & DUE_REFUSE)
+		kcoh_refuse_emit(vm, &acts[count++]);
 	vm->acts.due = 0;
 	return count;
 }
@@ -255,7 +263,8 @@ static size_t emit_host(struct kcoh_core *core, struct kcoh_act *acts)
 
 static size_t due_count(uint8_t due)
 {
-	return !!(due & DUE_CANCEL) + !!(due & DUE_ALERT) + !!(due & DUE_GIVE);
+	return !!(due & DUE_CANCEL) + !!(due & DUE_ALERT) + !!(due & DUE_GIVE) +
+	       !!(due & DUE_REFUSE);
 }
 
 size_t kcoh_acts_emit(struct kcoh_core *core, struct kcoh_act *acts, size_t n)

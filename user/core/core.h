@@ -162,6 +162,7 @@ struct kcoh_vm_view {
 	uint8_t phase; /* enum kcoh_phase */
 	uint8_t strategy; /* enum kcoh_strategy */
 	uint8_t guard; /* enum kcoh_guard */
+	bool last_resort; /* by its policy */
 	struct kcoh_override_view override;
 	struct kcoh_verdict verdict;
 };

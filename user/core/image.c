@@ -17,7 +17,7 @@
 
 #include "core/state.h"
 
-#define IMAGE_VERSION 3
+#define IMAGE_VERSION 4
 #define MAX_PAGES (1ull << 48)
 
 struct head {
@@ -125,8 +125,8 @@ static bool flags_are_right(const struct vm *vm)
 	return is_bool(&vm->known) && is_bool(&epoch->on) && is_bool(&epoch->unclean) &&
 	       is_bool(&epoch->failed) && is_bool(&epoch->tainted) && is_bool(&epoch->doubtful) &&
 	       is_bool(&epoch->reported) && is_bool(&epoch->device) && is_bool(&acts->dry) &&
-	       is_bool(&acts->vetoed) && is_bool(&acts->migrating) && is_bool(&vm->give.tainted) &&
-	       is_bool(&vm->override.used);
+	       is_bool(&acts->vetoed) && is_bool(&acts->migrating) && is_bool(&acts->refusing) &&
+	       is_bool(&vm->give.tainted) && is_bool(&vm->override.used);
 }
 
 static bool vm_is_right(const struct kcoh_core *core, const struct vm *vm, uint32_t id)

@@ -37,6 +37,7 @@ static const char *const verdict_names[] = {
 static const char *const act_names[] = {
 	[KCOH_ACT_CANCEL] = "cancel", [KCOH_ACT_ALERT] = "alert",   [KCOH_ACT_RESCAN] = "rescan",
 	[KCOH_ACT_ARM] = "arm",       [KCOH_ACT_DISARM] = "disarm", [KCOH_ACT_CLEAN] = "clean",
+	[KCOH_ACT_REFUSE] = "refuse", [KCOH_ACT_ADMIT] = "admit",
 };
 
 static const char *const guard_names[] = {

@@ -126,7 +126,8 @@ static bool policy_valid(const union kcoh_ev *ev)
 {
 	return ev->policy.strategy <= KCOH_STRATEGY_RETRY &&
 	       ev->policy.guard <= KCOH_GUARD_ENFORCE && ev->policy.can_cancel <= 1 &&
-	       ev->policy.hold_ms <= MAX_HOLD_MS && ev->policy.tolerate <= TOLERATE_ALL &&
+	       ev->policy.last_resort <= 1 && ev->policy.hold_ms <= MAX_HOLD_MS &&
+	       ev->policy.tolerate <= TOLERATE_ALL &&
 	       (ev->policy.hold_ms || ev->policy.strategy != KCOH_STRATEGY_HOLD);
 }
 

@@ -79,6 +79,7 @@ struct policy {
 	uint8_t can_cancel;
 	uint8_t tolerate; /* KCOH_TOLERATE_* */
 	uint8_t own; /* 1: set for this VM, 0: the default */
+	uint8_t last_resort;
 };
 
 struct epoch {
@@ -138,6 +139,7 @@ struct acts {
 	bool dry; /* the cancel was only said */
 	bool vetoed; /* the veto that stands was announced */
 	bool migrating;
+	bool refusing; /* REFUSE was handed out, and no ADMIT since */
 };
 
 /* An operator answers for what the verdict says (override.c). */
@@ -302,6 +304,10 @@ void kcoh_acts_phase(struct vm *vm, uint32_t phase);
 void kcoh_acts_epoch(struct vm *vm);
 void kcoh_acts_done(struct kcoh_core *core, struct vm *vm, const struct kcoh_ev_act_done *ev);
 size_t kcoh_acts_emit(struct kcoh_core *core, struct kcoh_act *acts, size_t n);
+
+/* refuse.c: the last resort */
+bool kcoh_refuse_weigh(const struct vm *vm);
+void kcoh_refuse_emit(struct vm *vm, struct kcoh_act *act);
 
 /* A moment `delta_ns` after `ns`; at the end of time it stays there. */
 static inline uint64_t after_ns(uint64_t ns, uint64_t delta_ns)

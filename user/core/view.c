@@ -58,6 +58,7 @@ static void fill_vm(const struct kcoh_core *core, const struct vm *vm, struct kc
 		.phase = vm->phase,
 		.strategy = vm->policy.strategy,
 		.guard = vm->policy.guard,
+		.last_resort = vm->policy.last_resort,
 		.override = { .until_ns = vm->override.until_ns,
 			      .uid = vm->override.uid,
 			      .number = vm->override.number },

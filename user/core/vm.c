@@ -189,6 +189,7 @@ static struct policy policy_of(const struct kcoh_ev_policy *ev, uint8_t own)
 		.can_cancel = (uint8_t)ev->can_cancel,
 		.tolerate = (uint8_t)ev->tolerate,
 		.own = own,
+		.last_resort = (uint8_t)ev->last_resort,
 	};
 }
 

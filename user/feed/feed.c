@@ -2,7 +2,7 @@
 /*
  * feed.c - loads the BPF programs, attaches them, and hands on what they send.
  *
- * The problem: programs of nine sources, linked into one object, on kernels that differ in what can be
+ * The problem: programs of ten sources, linked into one object, on kernels that differ in what can be
  * attached, started by people who may lack a right or have built half of it. Each of these is told in
  * one sentence; the words of libbpf and of the verifier come only when asked for (verbose).
  *
@@ -317,7 +317,7 @@ static int attach_all(struct kcoh_feed *feed, char *text, size_t len)
 		const struct kcoh_hook *hook = &kcoh_hooks[i];
 
 		if (hook->kind == KCOH_HOOK_MODULE || hook->kind == KCOH_HOOK_WANTED ||
-		    hook->kind == KCOH_HOOK_MAPPING) {
+		    hook->kind == KCOH_HOOK_MAPPING || hook->kind == KCOH_HOOK_REFUSE) {
 			kcoh_hook_detach(hook, &feed->hooks[i]);
 			continue;
 		}
@@ -329,6 +329,7 @@ static int attach_all(struct kcoh_feed *feed, char *text, size_t len)
 				    feed->hooks[i].why);
 	}
 	kcoh_feed_mapping_poll(feed, kcoh_clock_ns(CLOCK_MONOTONIC));
+	kcoh_feed_refuse_try(feed);
 	return 0;
 }
 
@@ -341,6 +342,7 @@ static int bring_up(struct kcoh_feed *feed, const struct btf *vmlinux, char *tex
 		err = open_object(feed, text, len);
 	if (!err) {
 		kcoh_hooks_choose(feed->obj, vmlinux, trampoline_err);
+		kcoh_feed_refuse_choose(feed, vmlinux, trampoline_err);
 		err = load_object(feed, text, len);
 	}
 	if (!err)
@@ -433,10 +435,10 @@ void kcoh_feed_module_detach(struct kcoh_feed *feed)
 
 /* --- consuming ------------------------------------------------------------------------------- */
 
-/* What a program of this hook did not see is no record lost: it only counts. */
+/* What a program of this hook did not see is no record lost: it only counts, or acts. */
 static bool only_counts(const struct kcoh_hook *hook)
 {
-	return hook->kind == KCOH_HOOK_MAPPING;
+	return hook->kind == KCOH_HOOK_MAPPING || hook->kind == KCOH_HOOK_REFUSE;
 }
 
 /* Runs of attached programs that the kernel left out, as another one of the same program was under way on that CPU. */
@@ -595,7 +597,8 @@ int kcoh_feed_each_hook(struct kcoh_feed *feed,
 			.method = state->method,
 			.why = state->method ? NULL : state->why,
 			.extra = kcoh_hooks[i].kind == KCOH_HOOK_EXTRA ||
-				 kcoh_hooks[i].kind == KCOH_HOOK_MAPPING,
+				 kcoh_hooks[i].kind == KCOH_HOOK_MAPPING ||
+				 (kcoh_hooks[i].kind == KCOH_HOOK_REFUSE && !feed->refuse_wanted),
 		};
 
 		r = fn(&view, ctx);

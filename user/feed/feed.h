@@ -176,9 +176,39 @@ const char *kcoh_feed_lost_name(enum kcoh_feed_lost_why why);
 /* Records lost since the feed was made: by reason if ret_by is not NULL, and their sum. */
 uint64_t kcoh_feed_lost(struct kcoh_feed *feed, uint64_t ret_by[KCOH_FEED_LOST_REASONS]);
 
+/*
+ * The last resort (bpf/refuse.bpf.c): the kernel refuses what the thread that migrates a VM sends, and nothing else of its process.
+ *
+ * kcoh_feed_refuse() attaches the program, or detaches it: each send of a socket on this host pays for it. 0, or a negative
+ * errno and, if `ret_why` is not NULL, a sentence without its full stop (static): this kernel cannot do it.
+ *
+ * kcoh_feed_guard() has the VM of process `pid` watched from then on, so that its migration thread can be told from others, and
+ * its stream refused until `until_ns` (CLOCK_MONOTONIC; 0: not). -ENOSPC: 4096 are. A VM must be guarded before its migration
+ * begins; its numbers may be told anew at any time. kcoh_feed_unguard() ends it.
+ *
+ * kcoh_feed_refusals() tells what became of the sends of its migration thread; -ENOENT: it has none so far.
+ */
+int kcoh_feed_refuse(struct kcoh_feed *feed, bool on, const char **ret_why);
+int kcoh_feed_guard(struct kcoh_feed *feed, uint32_t pid, uint32_t vm, uint64_t ram_pages,
+		    uint64_t until_ns);
+void kcoh_feed_unguard(struct kcoh_feed *feed, uint32_t pid);
+
+struct kcoh_refusals {
+	uint64_t refused; /* sends, since it is guarded */
+	uint64_t doubts; /* sends that would have been refused, but for a doubt */
+	uint64_t bytes; /* that went before, in this dirty epoch, through the socket of the last of either kind */
+	uint64_t inode; /* of that socket, as /proc/PID/fd has it */
+	uint32_t tid; /* who sent it; 0: there was no such send */
+	uint32_t harvester; /* the thread that takes dirty pages in this epoch, besides the main thread; 0: none */
+	bool late; /* the beginning of this epoch was not seen */
+	const char *doubt; /* the last one: a sentence without its full stop; NULL: there was none */
+};
+int kcoh_feed_refusals(struct kcoh_feed *feed, uint32_t pid, struct kcoh_refusals *ret_refusals);
+
 struct kcoh_hook_view {
 	const char *name; /* e.g. "kvm_exit" */
-	const char *method; /* raw_tp, fentry, fexit, kprobe, kretprobe, iter; NULL: not attached */
+	const char *
+		method; /* raw_tp, fentry, fexit, kprobe, kretprobe, iter, lsm; NULL: not attached */
 	const char *why; /* if not attached: a sentence */
 	bool extra; /* many a kernel does not have it, and nothing that matters is missed then */
 };

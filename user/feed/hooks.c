@@ -141,6 +141,8 @@ const struct kcoh_hook kcoh_hooks[] = {
 	  "what was cleaned of a harvest" },
 	{ "kcoh_hold", KCOH_HOOK_MODULE, { "kcoh_hold_rt" },
 	  "vCPUs that the module holds" },
+	{ "socket_sendmsg", KCOH_HOOK_REFUSE, { "refuse_lsm" },
+	  "nothing; it refuses migration streams" },
 };
 /* clang-format on */
 const size_t kcoh_hooks_count = sizeof(kcoh_hooks) / sizeof(kcoh_hooks[0]);
@@ -171,14 +173,17 @@ int kcoh_trampoline_try(const struct btf *vmlinux, const char *func)
 	return 0;
 }
 
-/* The function that a trampoline program hooks, or NULL if it is none. */
-static const char *trampoline_of(const struct bpf_program *prog)
+/* The function that a trampoline program hooks; "" if it is none. */
+static void trampoline_of(const struct bpf_program *prog, char *ret_func, size_t len)
 {
 	const char *section = bpf_program__section_name(prog);
+	const char *func = strchr(section, '/');
 
-	if (!strncmp(section, "fentry/", 7))
-		return section + 7;
-	return !strncmp(section, "fexit/", 6) ? section + 6 : NULL;
+	*ret_func = 0;
+	if (!strncmp(section, "fentry/", 7) || !strncmp(section, "fexit/", 6))
+		snprintf(ret_func, len, "%s", func + 1);
+	else if (!strncmp(section, "lsm/", 4))
+		snprintf(ret_func, len, "bpf_lsm_%s", func + 1);
 }
 
 static bool casts(const struct bpf_program *prog)
@@ -192,12 +197,12 @@ void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int tr
 {
 	bool can_cast = btf__find_by_name_kind(vmlinux, "bpf_rdonly_cast", BTF_KIND_FUNC) >= 0;
 	struct bpf_program *prog;
-	const char *func;
+	char func[128];
 
 	bpf_object__for_each_program(prog, obj)
 	{
-		func = trampoline_of(prog);
-		if (func &&
+		trampoline_of(prog, func, sizeof(func));
+		if (*func &&
 		    (trampoline_err || btf__find_by_name_kind(vmlinux, func, BTF_KIND_FUNC) < 0))
 			bpf_program__set_autoload(prog, false);
 		if (!can_cast && casts(prog))
@@ -208,8 +213,8 @@ void kcoh_hooks_choose(struct bpf_object *obj, const struct btf *vmlinux, int tr
 /* The method stands before the slash in the name of the section. */
 static const char *method_of(const struct bpf_program *prog)
 {
-	static const char *const methods[] = { "raw_tp", "fentry",    "fexit",
-					       "kprobe", "kretprobe", "iter" };
+	static const char *const methods[] = { "raw_tp",    "fentry", "fexit", "kprobe",
+					       "kretprobe", "iter",   "lsm" };
 	const char *section = bpf_program__section_name(prog);
 	size_t i, len;
 

@@ -19,6 +19,7 @@ enum kcoh_hook_kind {
 	KCOH_HOOK_MODULE, /* on a tracepoint of the module: attached when that is loaded */
 	KCOH_HOOK_WANTED, /* attached while somebody wants what it shows */
 	KCOH_HOOK_MAPPING, /* optional; attached once VFIO or iommufd is there */
+	KCOH_HOOK_REFUSE, /* acts: attached only while a policy has last_resort (refuse.c) */
 };
 
 struct kcoh_hook {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * acts.c - carries out what the core decides: cancels, alerts, scans; arms.c what the module is told.
+ * acts.c - carries out what the core decides: cancels, alerts, scans; arms.c what the module is told, refusals.c the last resort.
  *
  * A cancel is a job of its own on the loop, at most one a VM. It ends within 8 s, with an ACT_DONE that the core gets and
  * an `act` event that people get; the core allows an act 10 s, and decides whether to try again. Under guard = warn,
@@ -266,6 +266,11 @@ void act_start(void *ctx, const struct kcoh_act *act)
 		if (vm)
 			arm_start(daemon, act, vm->ident);
 		break;
+	case KCOH_ACT_REFUSE:
+	case KCOH_ACT_ADMIT:
+		if (vm)
+			refusal_start(daemon, act, vm->ident);
+		break;
 	case KCOH_ACT_CLEAN: /* clean.c; the core never asks for it */
 		break;
 	}
@@ -277,6 +282,7 @@ void acts_forget(void *ctx, const struct kcoh_ident *ident)
 	struct cancel_job *job = job_find(daemon, ident->id);
 
 	arms_forget(daemon, ident->id);
+	refusals_forget(daemon, ident->id);
 	overrides_forget(daemon, ident->id);
 	if (daemon->evacuations)
 		kcoh_evacuations_gone(daemon->evacuations, ident);
@@ -291,5 +297,6 @@ void acts_down(struct daemon *daemon)
 	while ((job = LIST_FIRST(&daemon->jobs)))
 		job_free(job);
 	cleanings_down(daemon);
+	refusals_down(daemon);
 	arms_close(daemon);
 }

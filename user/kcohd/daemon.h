@@ -31,6 +31,7 @@ struct kcoh_inventory;
 struct kcoh_publish;
 struct kcoh_publish_stats;
 struct recorder;
+struct refusal;
 struct cancel_job;
 
 /* What is known of the module. */
@@ -106,6 +107,8 @@ struct daemon {
 	LIST_HEAD(, cancel_job) jobs;
 	LIST_HEAD(, arm) arms;
 	LIST_HEAD(, cleaning) cleanings;
+	LIST_HEAD(, refusal) refusals;
+	int refuse_error; /* why the kernel cannot refuse a stream, as told last */
 	struct kcoh_inventory *inventory; /* sees every record, while a scan is made for it */
 	struct kcoh_evacuations *evacuations; /* NULL: --dry-run */
 	struct kcoh_libvirt *libvirt; /* NULL: none is to be asked */
@@ -195,6 +198,12 @@ int arms_borrow(struct daemon *daemon, const struct kcoh_ident *ident, char *err
 void arms_give_back(struct daemon *daemon, uint32_t vm);
 void arms_forget(struct daemon *daemon, uint32_t vm);
 void arms_close(struct daemon *daemon); /* all: the module is to be let go, or kcohd ends */
+
+/* refusals.c: REFUSE and ADMIT, and who may have to be refused. */
+void refusal_start(struct daemon *daemon, const struct kcoh_act *act, struct kcoh_ident *ident);
+void refusals_look(struct daemon *daemon); /* ten times a second */
+void refusals_forget(struct daemon *daemon, uint32_t vm);
+void refusals_down(struct daemon *daemon);
 
 /* clean.c: cleans all RAM of a VM. 0, and `done` follows; or a negative errno and one sentence. */
 int clean_start(struct daemon *daemon, struct kcoh_ident *ident, kcoh_serve_cleaned_fn done,

@@ -4,7 +4,7 @@
  *
  *   10 ms   take what BPF left in the ring buffer; scan again if the core asked for it
  *   100 ms  a TICK: the core judges its deadlines; evacuations are looked at; a recording that is due is written; which overrides have
- *           ended?
+ *           ended? Whose stream may have to be refused, and what became of those that are?
  *   SIGHUP  the configuration is read again
  *   1 s     has the module come or gone? How often do VMs leave the guest? Does nobody ask for times any more?
  *
@@ -122,6 +122,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 		kcoh_evacuations_tick(daemon->evacuations);
 	recorder_look(daemon);
 	overrides_look(daemon);
+	refusals_look(daemon);
 	return again(source, TICK_US);
 }
 
@@ -204,6 +205,7 @@ int watch_up(struct daemon *daemon)
 	}
 	wants_look(daemon);
 	scan(daemon);
+	refusals_look(daemon);
 	overrides_scanned(daemon);
 	say(LOG_INFO, "watching %zu virtual machines", kcoh_roster_count(daemon->roster));
 	return 0;

@@ -274,6 +274,7 @@ static void policy_fields(json_t *o, const struct kcoh_entry *entry)
 	set_text(o, "strategy", kcoh_strategy_name(ev->strategy));
 	set_text(o, "guard", kcoh_guard_name(ev->guard));
 	set_bool(o, "can_cancel", ev->can_cancel);
+	set_bool(o, "last_resort", ev->last_resort);
 	set_number(o, "arm_deadline_ms", ev->arm_deadline_ms);
 	set_text(o, "without_module", ev->tolerate & KCOH_TOLERATE_NO_MODULE ? "allow" : "veto");
 	set_text(o, "when_blind", ev->tolerate & KCOH_TOLERATE_BLIND ? "allow" : "veto");
