@@ -374,7 +374,19 @@ static int evacuations_make(struct daemon *daemon, const char *dir)
 	return kcoh_evacuations_new(&config, &daemon->evacuations);
 }
 
-static int serve_make(struct daemon *daemon, const char *dir, char *err, size_t err_len)
+static int listen_make(struct daemon *daemon, const char *dir, char *err, size_t err_len)
+{
+	char path[100];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/kcohd.sock", dir);
+	ret = kcoh_listen_open(path, &daemon->listen, err, err_len);
+	if (ret == 0)
+		chmod(path, 0666);
+	return ret;
+}
+
+static int serve_make(struct daemon *daemon, char *err, size_t err_len)
 {
 	struct kcoh_serve_config config = {
 		.event = daemon->event,
@@ -389,14 +401,8 @@ static int serve_make(struct daemon *daemon, const char *dir, char *err, size_t 
 	};
 	struct sockaddr_in address;
 	socklen_t len = sizeof(address);
-	char path[100];
 	int ret;
 
-	snprintf(path, sizeof(path), "%s/kcohd.sock", dir);
-	ret = kcoh_listen_open(path, &daemon->listen, err, err_len);
-	if (ret < 0)
-		return ret;
-	chmod(path, 0666);
 	config.tcp_fd = kcoh_tcp_open("127.0.0.1:0", err, err_len);
 	if (config.tcp_fd < 0)
 		return config.tcp_fd;
@@ -430,21 +436,33 @@ static int loop_make(struct daemon *daemon)
 	return err;
 }
 
+/* In kcohd's order: what another daemon serves is not touched. */
+static int up(struct daemon *daemon, char **argv)
+{
+	char err[512] = "no memory";
+
+	if (kcoh_config_load(argv[2], &daemon->config, err, sizeof(err)) < 0)
+		return die(argv[2], err);
+	if (listen_make(daemon, argv[1], err, sizeof(err)) < 0)
+		return die("cannot serve", err);
+	if (loop_make(daemon) < 0 || state_make(daemon) < 0 ||
+	    evacuations_make(daemon, argv[1]) < 0)
+		return die("cannot start", err);
+	if (serve_make(daemon, err, sizeof(err)) < 0)
+		return die("cannot serve", err);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon daemon = { 0 };
-	char err[512] = "no memory";
+	int status;
 
 	if (argc != 3)
 		return die("usage", "DIR CONFIG");
-	if (kcoh_config_load(argv[2], &daemon.config, err, sizeof(err)) < 0)
-		return die(argv[2], err);
-	if (loop_make(&daemon) < 0 || state_make(&daemon) < 0 ||
-	    evacuations_make(&daemon, argv[1]) < 0)
-		return die("cannot start", err);
-	if (serve_make(&daemon, argv[1], err, sizeof(err)) < 0)
-		return die("cannot serve", err);
-	sd_event_loop(daemon.event);
+	status = up(&daemon, argv);
+	if (status == 0)
+		sd_event_loop(daemon.event);
 	kcoh_serve_free(daemon.serve);
 	kcoh_polkit_free(daemon.polkit);
 	kcoh_listen_close(daemon.listen);
@@ -455,5 +473,5 @@ int main(int argc, char **argv)
 	kcoh_config_free(daemon.config);
 	free(daemon.core_memory);
 	sd_event_unref(daemon.event);
-	return 0;
+	return status;
 }

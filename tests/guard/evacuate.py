@@ -460,6 +460,10 @@ def kcoh(host, *words, status):
     return done.stdout + done.stderr
 
 
+def printed(text):
+    return "\n" + "\n".join("     | " + line for line in text.splitlines())
+
+
 def case_host(host):
     """kcoh evacuate --host: what it plans, what it does, the table, the status; kcoh check --host"""
     pairs = [host.pair(), host.pair(), host.pair()]
@@ -479,7 +483,7 @@ def case_host(host):
     host.daemon.order("on 2")
     done = json.loads(kcoh(host, "evacuate", "--vm", "vm2", "--to", to, "--json", status=0))
     expect(done[0]["state"] == "completed", f"{done}")
-    return "\n" + "\n".join("     | " + line for line in text.splitlines())
+    return printed(text)
 
 
 case_host.strategy = "veto"
@@ -516,6 +520,103 @@ def case_check_waits(host):
 case_check_waits.strategy = "defer"
 
 
+def told(host, number):
+    """The states of an evacuation as the event stream has them, and the sentence of the last one."""
+    states, connection = [], socket.socket(socket.AF_UNIX)
+    connection.settimeout(DEADLINE)
+    connection.connect(host.daemon.socket)
+    connection.sendall(b"GET /v1/events?since=0 HTTP/1.0\r\n\r\n")
+    for line in connection.makefile("r"):
+        event = json.loads(line) if line.startswith("{") else {}
+        if event.get("evacuation") == number:
+            states.append(event["state"])
+            if event["state"] in ("completed", "refused", "cancelled", "failed"):
+                connection.close()
+                return states, event["sentence"]
+    raise Wrong(f"the stream ended after {states}")
+
+
+def cancelling(host, **order):
+    """An evacuation that is being cancelled, and whose QEMU does not answer (it is stopped)."""
+    source, destination = host.pair(bandwidth=1 << 20)
+    number = host.begin(source, **order)
+    until("it migrates", lambda: host.state(number)["state"] == "migrating")
+    source.process.send_signal(signal.SIGSTOP)
+    status, one = host.daemon.ask("DELETE", f"/v1/evacuations/{number}")
+    expect((status, one["state"]) == (202, "cancelling"), f"{status} {one}")
+    return source, destination, number
+
+
+def case_source_dies_cancelling(host):
+    """the source is killed while it is being cancelled: failed, and said so; another VM can be evacuated"""
+    source, destination, number = cancelling(host)
+    source.end()
+    one = host.over(number)
+    expect((one["state"], one["cause"]) == ("failed", "qemu") and "QEMU has ended" in one["sentence"], f"{one}")
+    until("nothing runs at the destination", lambda: destination.status() != "running")
+    states, sentence = told(host, number)
+    expect(states[-2:] == ["cancelling", "failed"] and sentence == one["sentence"], f"{states} {sentence}")
+    source, destination = host.pair()
+    expect(host.over(host.begin(source))["state"] == "completed", "the next one")
+    lives_at_one(source, destination, destination)
+    return printed(one["sentence"])
+
+
+def case_destination_dies_cancelling(host):
+    """the destination is killed while it is being cancelled: the guest runs on here"""
+    source, destination, number = cancelling(host)
+    destination.end()
+    source.process.send_signal(signal.SIGCONT)
+    one = host.over(number)
+    expect(one["state"] in ("cancelled", "failed") and "runs on here" in one["sentence"], f"{one}")
+    lives_at_one(source, destination, source)
+    states, sentence = told(host, number)
+    expect(states[-2:] == ["cancelling", one["state"]] and sentence == one["sentence"], f"{states} {sentence}")
+    return printed(one["sentence"])
+
+
+def case_silent_cancelling(host):
+    """the source does not answer while it is being cancelled, and does again: cancelled, the guest runs on here"""
+    source, destination, number = cancelling(host)
+    time.sleep(8)  # longer than a command may take: the connection is given up, and made again
+    expect(host.state(number)["state"] == "cancelling", f"{host.state(number)}")
+    source.process.send_signal(signal.SIGCONT)
+    one = host.over(number)
+    expect((one["state"], one["cause"]) == ("cancelled", "asked"), f"{one}")
+    lives_at_one(source, destination, source)
+    return printed(one["sentence"])
+
+
+def case_second_daemon(host):
+    """a second daemon on the same socket: one sentence, status 2, and it touches nothing of the first"""
+    source, destination = host.pair(bandwidth=1 << 20)
+    number = host.begin(source)
+    until("it migrates", lambda: host.state(number)["state"] == "migrating")
+    second = subprocess.run([DAEMON, host.directory, f"{host.directory}/kcoh.conf"], stdin=subprocess.DEVNULL, capture_output=True,
+                            text=True, timeout=DEADLINE)
+    expect(second.returncode == 2 and len(second.stderr.splitlines()) == 1, f"{second}")
+    expect("another kcohd already serves" in second.stderr, second.stderr)
+    expect(host.state(number)["state"] == "migrating", f"{host.state(number)}")
+    source.qmp("migrate-set-parameters", max_bandwidth=1 << 30)
+    expect(host.over(number)["state"] == "completed", f"{host.state(number)}")
+    lives_at_one(source, destination, destination)
+    return printed(second.stderr)
+
+
+def case_stale_socket(host):
+    """the socket of a daemon that was killed: kcoh says that nobody answers; the next daemon takes it over"""
+    source, destination = host.pair()
+    host.daemon.kill()
+    expect(os.path.exists(host.daemon.socket), "it took its socket with it")
+    text = kcoh(host, "ps", status=2)
+    expect(len(text.splitlines()) == 1, text)
+    host.restart()
+    expect(kcoh(host, "check", "--vm", source.name, status=0), "no answer")
+    expect(host.over(host.begin(source))["state"] == "completed", "an evacuation by the next one")
+    lives_at_one(source, destination, destination)
+    return printed(text)
+
+
 def case_killed(host, seed):
     """kcohd is killed (-9) at a random moment, and started again"""
     draw = random.Random(seed)
@@ -550,7 +651,8 @@ def case_killed(host, seed):
 case_killed.strategy = "defer"
 
 CASES = [case_clean, case_veto, case_veto_in_flight, case_defer, case_retry, case_pause_is_bounded, case_destination_comes_back, case_timeout, case_nobody_there,
-         case_destination_dies, case_source_dies, case_other_client, case_somebody_cancels, case_orders, case_host, case_interrupt, case_check_waits]
+         case_destination_dies, case_source_dies, case_other_client, case_somebody_cancels, case_orders, case_host, case_interrupt, case_check_waits,
+         case_source_dies_cancelling, case_destination_dies_cancelling, case_silent_cancelling, case_second_daemon, case_stale_socket]
 
 
 def run(case, name, *args):

@@ -373,6 +373,8 @@ static const struct {
 	    .audit = { .what = "module-release", .left_out = 7 } },
 	  HEAD("audit") ",\"what\":\"module-release\",\"allowed\":false,\"by\":\"none\","
 			"\"uid\":null,\"pid\":null,\"comm\":null,\"left_out\":7}" },
+	{ { .type = KCOH_ENTRY_CLOCK, .vcpu = NO_VCPU, .clock = { .by_ns = -10800000000000 } },
+	  HEAD("clock") ",\"by_ns\":-10800000000000}" },
 	{ { .type = KCOH_ENTRY_LOST, .vcpu = NO_VCPU, .lost = { .count = 12 } },
 	  HEAD("lost") ",\"count\":12}" },
 	{ { .type = KCOH_ENTRY_LOST, .vcpu = NO_VCPU, .lost = { .count = 12, .exits = true } },

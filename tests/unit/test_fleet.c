@@ -157,10 +157,19 @@ static void writes(void **state)
 	entry_confirm(entry, 5 * S);
 	assert_true(entry->dirty);
 	assert_int_equal(entry_due(entry, 5 * S), 0);
+	/* all is to be written anew: with what is on its way already */
+	assert_int_equal(table_renew(&table, 5 * S), 1);
+	assert_int_equal(table.merged, 1);
+	entry_send(entry);
+	entry_confirm(entry, 6 * S);
+	assert_false(entry->dirty);
+	assert_int_equal(table_renew(&table, 7 * S), 1);
+	assert_int_equal(entry_due(entry, 7 * S), 0);
+	assert_int_equal(entry->changed_ns, 7 * S);
 	/* what did not arrive is due again */
 	entry_send(entry);
 	entry_fail(entry);
-	assert_int_equal(entry_due(entry, 5 * S), 0);
+	assert_int_equal(entry_due(entry, 7 * S), 0);
 	table_free(&table);
 }
 

@@ -134,7 +134,7 @@ static void finds(void **state)
 	add(bench, 20 * NS, 3, "it's", UUID, "{\"a\":4}");
 	settle(bench);
 	expect(bench, (struct kcoh_store_query){ 0 },
-	       "{\"a\":1}\n{\"a\":3}\n{\"a\":2}\n{\"a\":4}\n");
+	       "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n{\"a\":4}\n");
 	expect(bench, (struct kcoh_store_query){ .limit = 2 }, "{\"a\":2}\n{\"a\":4}\n");
 	expect(bench, (struct kcoh_store_query){ .vm = "web-1" }, "{\"a\":1}\n");
 	expect(bench, (struct kcoh_store_query){ .vm = "it's" }, "{\"a\":4}\n");
@@ -247,17 +247,104 @@ static void disk_full(void **state)
 	assert_int_equal(bench->rows, health.written);
 }
 
+/* Two clocks of a host: somebody sets one of them. */
+static _Atomic uint64_t boot_ns, offset_ns;
+
+static uint64_t clock_made(clockid_t clock)
+{
+	return clock == CLOCK_REALTIME ? boot_ns + offset_ns : boot_ns;
+}
+
+/* Adds a row, and returns when the writer has written it, looked at the clocks and tidied. */
+static void wake(struct bench *bench)
+{
+	struct kcoh_store_health health;
+	uint64_t before;
+
+	kcoh_store_health(bench->store, &health);
+	before = health.written;
+	add(bench, clock_made(CLOCK_REALTIME), 0, NULL, NULL, "\"now\"");
+	for (int i = 0; i < 10000 && health.written == before; i++) {
+		usleep(1000);
+		kcoh_store_health(bench->store, &health);
+	}
+	assert_int_equal(health.written, before + 1);
+}
+
+static void made_clock(struct bench *bench)
+{
+	boot_ns = 5 * DAY;
+	offset_ns = 20000 * DAY;
+	bench->config.clock_ns = clock_made;
+	bench->config.max_days = 30;
+	open_it(bench);
+	add(bench, clock_made(CLOCK_REALTIME) - 31 * DAY, 3, "web", NULL, "\"old\"");
+	add(bench, clock_made(CLOCK_REALTIME) - 20 * DAY, 3, "web", NULL, "\"young\"");
+	settle(bench);
+	open_it(bench);
+}
+
+static const struct kcoh_store_query of_web = { .vm = "web" };
+
 static void old_rows_go(void **state)
 {
 	struct bench *bench = *state;
 
+	made_clock(bench);
+	boot_ns += DAY / 2;
+	wake(bench);
+	expect(bench, of_web, "\"old\"\n\"young\"\n"); /* the clock is not trusted yet */
+	boot_ns += DAY / 2;
+	wake(bench);
+	expect(bench, of_web, "\"young\"\n");
+}
+
+/* A clock that is wrong by years for hours removes nothing; one that is right again for a day removes what is old. */
+static void clock_jumps(void **state)
+{
+	struct bench *bench = *state;
+
+	made_clock(bench);
+	boot_ns += DAY - NS;
+	wake(bench);
+	offset_ns += 3650 * DAY;
+	boot_ns += NS;
+	wake(bench);
+	boot_ns += DAY - NS;
+	wake(bench);
+	expect(bench, of_web, "\"old\"\n\"young\"\n");
+	offset_ns -= 3650 * DAY;
+	wake(bench);
+	boot_ns += DAY - NS;
+	wake(bench);
+	expect(bench, of_web, "\"old\"\n\"young\"\n");
+	offset_ns -= NS; /* NTP corrects: that is no jump */
+	boot_ns += 600 * NS;
+	wake(bench);
+	expect(bench, of_web, "\"young\"\n");
+}
+
+/* The youngest are the last that were written, whatever the clock showed. */
+static void clock_set_back(void **state)
+{
+	struct bench *bench = *state;
+	uint64_t noon = now();
+
 	open_it(bench);
-	add(bench, now() - 31 * DAY, 3, NULL, NULL, "\"old\"");
-	add(bench, now() - 29 * DAY, 3, NULL, NULL, "\"young\"");
+	add(bench, noon, 3, "web", NULL, "1");
+	add(bench, noon + 1, 3, "web", NULL, "2");
+	add(bench, noon - 3600 * NS, 3, "web", NULL, "3");
+	add(bench, noon - 3599 * NS, 3, "db", NULL, "4");
 	settle(bench);
-	bench->config.max_days = 30;
+	expect(bench, (struct kcoh_store_query){ .limit = 2 }, "3\n4\n");
+	expect(bench, (struct kcoh_store_query){ 0 }, "1\n2\n3\n4\n");
+	expect(bench, (struct kcoh_store_query){ .vm = "web", .limit = 2 }, "2\n3\n");
+	expect(bench, (struct kcoh_store_query){ .since_ns = noon - 3599 * NS }, "1\n2\n4\n");
+	expect(bench, (struct kcoh_store_query){ .until_ns = noon - NS, .limit = 1 }, "4\n");
 	open_it(bench);
-	expect(bench, (struct kcoh_store_query){ 0 }, "\"young\"\n");
+	add(bench, noon + NS, 3, "web", NULL, "5"); /* it has caught up */
+	settle(bench);
+	expect(bench, (struct kcoh_store_query){ 0 }, "1\n2\n3\n4\n5\n");
 }
 
 static void large_files_shrink(void **state)
@@ -336,6 +423,8 @@ int main(void)
 		TEST(survives_kill),
 		TEST(disk_full),
 		TEST(old_rows_go),
+		TEST(clock_jumps),
+		TEST(clock_set_back),
 		TEST(large_files_shrink),
 		TEST(damaged_is_moved),
 		TEST(newer_is_refused),

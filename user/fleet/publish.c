@@ -454,19 +454,31 @@ static void make_room(struct kcoh_publish *publish)
 		lease_lost(publish);
 }
 
+/* Soon, so that what else changes goes with it; if the store cannot be reached, with the next try. */
+static void changed(struct kcoh_publish *publish)
+{
+	publish->up = publish->up && !publish->failing;
+	if (!publish->failing)
+		next_at(publish, now() + GATHER_NS);
+}
+
 void kcoh_publish_end(struct kcoh_publish *publish)
 {
-	int changed = table_end(&publish->table, now());
+	bool is_new = table_end(&publish->table, now()) != 0;
 
 	make_room(publish);
 	if (memcmp(&publish->host, &publish->told, sizeof(publish->host))) {
 		publish->host = publish->told;
-		changed = 1;
+		is_new = true;
 	}
-	if (changed)
-		publish->up = publish->up && !publish->failing;
-	if (changed && !publish->failing)
-		next_at(publish, now() + GATHER_NS);
+	if (is_new)
+		changed(publish);
+}
+
+void kcoh_publish_clock_set(struct kcoh_publish *publish)
+{
+	if (table_renew(&publish->table, now()))
+		changed(publish);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------- */

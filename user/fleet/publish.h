@@ -62,6 +62,9 @@ void kcoh_publish_begin(struct kcoh_publish *publish);
 int kcoh_publish_vm(struct kcoh_publish *publish, const struct kcoh_fleet_vm *vm);
 void kcoh_publish_end(struct kcoh_publish *publish);
 
+/* The wall clock was set: the times in all records are to be told anew. */
+void kcoh_publish_clock_set(struct kcoh_publish *publish);
+
 /* Pointers are valid until the loop runs. */
 void kcoh_publish_stats(const struct kcoh_publish *publish, struct kcoh_publish_stats *ret_stats);
 

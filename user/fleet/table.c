@@ -155,6 +155,19 @@ int table_end(struct fleet_table *table, uint64_t now_ns)
 	return err < 0 ? err : changed;
 }
 
+int table_renew(struct fleet_table *table, uint64_t now_ns)
+{
+	int renewed = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		if (!table->entries[i]->present)
+			continue;
+		entry_touch(table, table->entries[i], now_ns);
+		renewed++;
+	}
+	return renewed;
+}
+
 uint64_t entry_due(const struct fleet_entry *entry, uint64_t now_ns)
 {
 	uint64_t due = entry->written_ns + MILDER_NS;

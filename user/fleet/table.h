@@ -56,6 +56,9 @@ void entry_send(struct fleet_entry *entry);
 uint64_t entry_confirm(struct fleet_entry *entry, uint64_t now_ns);
 void entry_fail(struct fleet_entry *entry);
 
+/* What the store has of all that are present is to be written anew. How many. */
+int table_renew(struct fleet_table *table, uint64_t now_ns);
+
 /* Frees those that are gone here and there. */
 void table_sweep(struct fleet_table *table);
 

@@ -83,6 +83,7 @@ static const struct style {
 	  { "evacuation", "destination", "attempt", "cause", "reason", "downtime_ms", "total_ms" },
 	  "state" },
 	{ "audit", "guard", { "what", "allowed", "by", "uid", "pid", "comm", "left_out" }, NULL },
+	{ "clock", "host", { "by_ns" }, NULL },
 	{ "exit", "exit", { "pc", "esr", "ipa", "x0" }, "class" },
 	{ "lost", "host", { "of" }, "count" },
 };

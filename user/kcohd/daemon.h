@@ -100,6 +100,7 @@ struct daemon {
 	struct unclean unclean;
 	struct history history;
 	struct fleet fleet;
+	int64_t real_minus_mono_ns; /* of the wall clock when it was looked at last; 0: not yet */
 	uint32_t host_features; /* as the core was told last */
 	uint32_t page_size; /* bytes */
 	bool pkvm; /* the host was started as a protected one */
@@ -210,8 +211,8 @@ int clean_start(struct daemon *daemon, struct kcoh_ident *ident, kcoh_serve_clea
 		void *ctx, char *err, size_t err_len);
 void cleanings_down(struct daemon *daemon); /* those that are not over are told so */
 
-/* loop.c: what time it is, for the events to come. */
-void clock_set(struct daemon *daemon);
+/* clock.c: what time it is, for the events to come; if somebody has set it, that is told. */
+void clock_look(struct daemon *daemon);
 
 /* facts.c: counts the exits of all VMs, for their rates. */
 void exits_sample(struct daemon *daemon);

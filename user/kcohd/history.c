@@ -34,6 +34,7 @@ static bool is_kept(const struct kcoh_entry *entry)
 	case KCOH_ENTRY_LOST:
 	case KCOH_ENTRY_AUDIT:
 	case KCOH_ENTRY_EVACUATION:
+	case KCOH_ENTRY_CLOCK:
 		return true;
 	}
 	return false;

@@ -37,14 +37,6 @@ struct kcoh_ev_hdr header_now(uint16_t type, uint16_t size)
 	};
 }
 
-void clock_set(struct daemon *daemon)
-{
-	int64_t offset = (int64_t)(kcoh_clock_ns(CLOCK_REALTIME) - now_ns());
-
-	kcoh_log_set_clock(daemon->log, offset);
-	kcoh_log_set_clock(daemon->exits_log, offset);
-}
-
 /* An error of the feed is said once, until it works again: the timer comes back in 10 ms. */
 static void consume(struct daemon *daemon)
 {
@@ -115,7 +107,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *ctx)
 	struct daemon *daemon = ctx;
 
 	(void)usec;
-	clock_set(daemon);
+	clock_look(daemon);
 	consume(daemon);
 	kcoh_relay_tick(daemon->relay, now_ns());
 	if (daemon->evacuations)

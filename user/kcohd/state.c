@@ -153,7 +153,7 @@ int state_up(struct daemon *daemon)
 		state_down(daemon);
 		return fail(err, "cannot set up the core");
 	}
-	clock_set(daemon);
+	clock_look(daemon);
 	default_policy_push(daemon);
 	return 0;
 }

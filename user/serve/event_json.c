@@ -372,6 +372,11 @@ static void audit_fields(json_t *o, const struct kcoh_entry *entry)
 		set_number(o, "left_out", audit->left_out);
 }
 
+static void clock_fields(json_t *o, const struct kcoh_entry *entry)
+{
+	set(o, "by_ns", json_integer(entry->clock.by_ns));
+}
+
 static void evacuation_fields(json_t *o, const struct kcoh_entry *entry)
 {
 	const struct kcoh_entry_evacuation *one = &entry->evacuation;
@@ -423,6 +428,7 @@ static const struct event_type {
 	{ KCOH_ENTRY_ACT, "act", act_fields },
 	{ KCOH_ENTRY_OVERRIDE, "override", override_fields },
 	{ KCOH_ENTRY_AUDIT, "audit", audit_fields },
+	{ KCOH_ENTRY_CLOCK, "clock", clock_fields },
 	{ KCOH_ENTRY_EVACUATION, "evacuation", evacuation_fields },
 	{ KCOH_ENTRY_LOST, "lost", lost_fields },
 };

@@ -26,6 +26,7 @@ enum kcoh_entry_type {
 	KCOH_ENTRY_LOST,
 	KCOH_ENTRY_HARVEST, /* one or more that followed each other closely */
 	KCOH_ENTRY_OVERRIDE, /* an operator's, of a VM; or the break-glass, of the host */
+	KCOH_ENTRY_CLOCK = 0x11d, /* somebody set the wall clock */
 	KCOH_ENTRY_EVACUATION = 0x11e, /* another state of one */
 	KCOH_ENTRY_AUDIT = 0x11f, /* somebody acts by the API, or was refused */
 };
@@ -100,6 +101,10 @@ struct kcoh_entry_evacuation {
 	char *destination, *sentence; /* owned by the log once added; may be NULL */
 };
 
+struct kcoh_entry_clock {
+	int64_t by_ns; /* negative: back */
+};
+
 struct kcoh_entry_lost {
 	uint64_t count;
 	bool exits; /* records of single exits, and no others */
@@ -121,6 +126,7 @@ struct kcoh_entry {
 		struct kcoh_entry_act act;
 		struct kcoh_entry_override override;
 		struct kcoh_entry_lost lost;
+		struct kcoh_entry_clock clock;
 		struct kcoh_entry_audit audit;
 		struct kcoh_entry_evacuation evacuation;
 		struct kcoh_harvest_sum harvest;

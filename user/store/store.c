@@ -5,6 +5,10 @@
  * Write-ahead log, synchronous=NORMAL: a commit does not wait for the disk, a reader never waits for the writer, and after
  * kill -9 every commit is there (after a power cut perhaps not the last ones).
  *
+ * The wall clock may be set by years, and back. Rows have its time, so by age they are removed only when it has not been set for a day (a clock that is
+ * wrong overnight would take all of the history with it); and while it is behind what was written before, the youngest rows are the last
+ * ones, not those with the largest times.
+ *
  * The writer takes all rows that wait in one transaction. If it fails (disk full, I/O error) it is rolled back, the rows go
  * back to the head of the queue, and it is tried again after retry_ms.
  */
@@ -18,12 +22,15 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "host/clock.h"
 #include "store/store.h"
 
 #define SCHEMA_VERSION 1
 #define QUEUE_ROWS 65536
 #define RETRY_MS 5000
-#define TIDY_S 600
+#define TIDY_NS (600 * NS)
+#define CLOCK_STEP_NS (60ll * 1000000000) /* less is NTP */
+#define CLOCK_TRUST_NS (86400 * NS)
 #define BUSY_MS 2000
 #define NS 1000000000ull
 
@@ -46,7 +53,9 @@ struct kcoh_store {
 	/* The writer's alone. */
 	sqlite3 *db;
 	sqlite3_stmt *insert;
-	time_t tidied;
+	uint64_t tidied_ns; /* CLOCK_BOOTTIME */
+	int64_t clock_offset_ns; /* of the wall clock from CLOCK_BOOTTIME, … */
+	uint64_t clock_steady_ns; /* … and since when nobody has set it */
 };
 
 static const char schema[] =
@@ -176,7 +185,8 @@ static int damaged_move(struct kcoh_store *store)
 {
 	char aside[4200], wal[4200];
 
-	snprintf(aside, sizeof(aside), "%s.damaged-%lld", store->path, (long long)time(NULL));
+	snprintf(aside, sizeof(aside), "%s.damaged-%lld", store->path,
+		 (long long)(store->config.clock_ns(CLOCK_REALTIME) / NS));
 	if (rename(store->path, aside) < 0)
 		return -errno;
 	/* What belongs to the old file must not be played into the new one. */
@@ -245,18 +255,38 @@ static bool is_too_large(struct kcoh_store *store)
 	       (uint64_t)((pages - free_pages) * page_bytes) > store->config.max_bytes;
 }
 
+static void clock_look(struct kcoh_store *store)
+{
+	uint64_t boot_ns = store->config.clock_ns(CLOCK_BOOTTIME);
+	int64_t offset_ns = (int64_t)(store->config.clock_ns(CLOCK_REALTIME) - boot_ns);
+
+	if (!store->clock_steady_ns || llabs(offset_ns - store->clock_offset_ns) >= CLOCK_STEP_NS)
+		store->clock_steady_ns = boot_ns;
+	store->clock_offset_ns = offset_ns;
+}
+
+static bool is_clock_trusted(const struct kcoh_store *store)
+{
+	return store->config.clock_ns(CLOCK_BOOTTIME) - store->clock_steady_ns >= CLOCK_TRUST_NS;
+}
+
+static int old_remove(struct kcoh_store *store)
+{
+	uint64_t now_ns = store->config.clock_ns(CLOCK_REALTIME);
+	char sql[96];
+
+	snprintf(sql, sizeof(sql), "DELETE FROM history WHERE unix_ns < %lld",
+		 (long long)now_ns - store->config.max_days * 86400ll * (long long)NS);
+	return run(store, sql);
+}
+
 /* Removes rows that are too old, or too many: then the oldest tenth, as often as needed. */
 static void tidy(struct kcoh_store *store)
 {
-	char sql[160];
 	int err = 0;
 
-	if (store->config.max_days) {
-		snprintf(sql, sizeof(sql), "DELETE FROM history WHERE unix_ns < %lld",
-			 ((long long)time(NULL) - store->config.max_days * 86400ll) *
-				 (long long)NS);
-		err = run(store, sql);
-	}
+	if (store->config.max_days && is_clock_trusted(store))
+		err = old_remove(store);
 	while (err == 0 && store->config.max_bytes && is_too_large(store)) {
 		err = run(store, "DELETE FROM history WHERE id <= (SELECT min(id) + (max(id) - "
 				 "min(id)) / 10 FROM history)");
@@ -264,7 +294,7 @@ static void tidy(struct kcoh_store *store)
 			break;
 	}
 	run(store, "PRAGMA incremental_vacuum");
-	store->tidied = time(NULL);
+	store->tidied_ns = store->config.clock_ns(CLOCK_BOOTTIME);
 }
 
 static void rows_free(struct rows *rows)
@@ -333,7 +363,9 @@ static void *writer(void *arg)
 			writer_disconnect(store);
 			damaged_move(store);
 		}
-		if (err == 0 && time(NULL) - store->tidied >= TIDY_S)
+		clock_look(store);
+		if (err == 0 &&
+		    store->config.clock_ns(CLOCK_BOOTTIME) - store->tidied_ns >= TIDY_NS)
 			tidy(store);
 		pthread_mutex_lock(&store->lock);
 		rows_done(store, &rows, n, err, sentence);
@@ -372,6 +404,8 @@ int kcoh_store_open(const struct kcoh_store_config *config, struct kcoh_store **
 	store->config = *config;
 	store->config.queue_rows = config->queue_rows ? config->queue_rows : QUEUE_ROWS;
 	store->config.retry_ms = config->retry_ms ? config->retry_ms : RETRY_MS;
+	store->config.clock_ns = config->clock_ns ? config->clock_ns : kcoh_clock_ns;
+	clock_look(store);
 	STAILQ_INIT(&store->rows);
 	ret = writer_connect(store, err, err_len);
 	if (ret == -EBADMSG && damaged_move(store) == 0)
@@ -473,18 +507,32 @@ void kcoh_store_health(struct kcoh_store *store, struct kcoh_store_health *ret_h
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
-/* The youngest `limit`, and of them the oldest first. */
-static const char select_rows[] =
-	"SELECT event FROM (SELECT id, unix_ns, event FROM history"
-	" WHERE unix_ns BETWEEN ?1 AND ?2"
-	" AND (?3 IS NULL OR name = ?3 OR uuid = lower(?3) OR CAST(vm AS TEXT) = ?3)"
-	" ORDER BY unix_ns DESC, id DESC LIMIT ?4) ORDER BY unix_ns, id";
+/* The youngest `limit`, and of them the oldest first. An index finds them by time; `id` is the order in which they were written. */
+#define SELECT_ROWS(time, order)                                                                   \
+	"SELECT event FROM (SELECT id, event FROM history"                                         \
+	" WHERE " time " BETWEEN ?1 AND ?2"                                                        \
+	" AND (?3 IS NULL OR name = ?3 OR uuid = lower(?3) OR CAST(vm AS TEXT) = ?3)"              \
+	" ORDER BY " order " DESC LIMIT ?4) ORDER BY id"
+
+/* The last row is a minute older than another one, or more: the clock was set back since. */
+static bool is_clock_behind(sqlite3 *db)
+{
+	int64_t ns = 0;
+
+	return number_of(db,
+			 "SELECT (SELECT max(unix_ns) FROM history) -"
+			 " (SELECT unix_ns FROM history ORDER BY id DESC LIMIT 1)",
+			 &ns) == 0 &&
+	       ns >= CLOCK_STEP_NS;
+}
 
 static int select_run(sqlite3 *db, const struct kcoh_store_query *query,
 		      bool (*fn)(void *ctx, const char *event), void *ctx)
 {
+	const char *sql = is_clock_behind(db) ? SELECT_ROWS("+unix_ns", "id") :
+						SELECT_ROWS("unix_ns", "unix_ns");
 	sqlite3_stmt *statement;
-	int code = sqlite3_prepare_v2(db, select_rows, -1, &statement, NULL);
+	int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
 	uint64_t until = query->until_ns ? query->until_ns : INT64_MAX;
 
 	if (code != SQLITE_OK)

@@ -17,15 +17,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct kcoh_store; /* opaque */
 
 struct kcoh_store_config {
 	const char *path;
-	uint32_t max_days; /* older rows are removed; 0: never */
+	uint32_t max_days; /* older rows are removed, once the wall clock was not set for a day; 0: never */
 	uint64_t max_bytes; /* the oldest rows are removed when the database is larger; 0: no limit */
 	uint32_t queue_rows; /* 0: 65536 */
 	uint32_t retry_ms; /* after a failed write; 0: 5000 */
+	uint64_t (*clock_ns)(
+		clockid_t clock); /* CLOCK_REALTIME and CLOCK_BOOTTIME, asked by the thread too; NULL: the kernel's */
 };
 
 struct kcoh_store_row {
@@ -60,11 +63,11 @@ void kcoh_store_health(struct kcoh_store *store, struct kcoh_store_health *ret_h
 struct kcoh_store_query {
 	const char *vm; /* name, UUID or id; NULL: all */
 	uint64_t since_ns, until_ns; /* unix time, both inclusive; until 0: no end */
-	uint32_t limit; /* the youngest so many; 0: all */
+	uint32_t limit; /* the youngest so many: the last ones, while the clock is behind what was written before; 0: all */
 };
 
 /*
- * Calls fn for each row that matches, oldest first, until it returns false. The file is only read, and may be in use. 0, or a
+ * Calls fn for each row that matches, in the order in which they were written, until it returns false. The file is only read, and may be in use. 0, or a
  * negative errno and one sentence.
  */
 int kcoh_store_query(const char *path, const struct kcoh_store_query *query,
