@@ -14,6 +14,7 @@ A line PASS or FAIL each; exit status 0 all passed, 1 something failed.
 """
 import base64
 import collections
+import datetime
 import hashlib
 import json
 import pathlib
@@ -155,6 +156,28 @@ def check_kcohd(work, server, events):
     report([] if {event.get("vm") for event in found} | {None} == {4, None} else [run.stderr], "--vm has one VM and the host; -o - is standard output")
 
 
+def later(event, hours):
+    time = datetime.datetime.fromisoformat(event["time"]) + datetime.timedelta(hours=hours)
+    return {**event, "time": time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+
+
+def check_clock_set(work, events):
+    """Somebody sets the clock in the middle: but for that event the trace is the same."""
+    for hours in (-3, 5):
+        half = len(events) // 2
+        step = {key: events[half][key] for key in ("seq", "ts_ns", "time")} | {"type": "clock", "by_ns": hours * 3600 * 10**9}
+        changed = events[:half] + [later(event, hours) for event in [step] + events[half:]]
+        (work / "clock.ndjson").write_text("".join(json.dumps(event) + "\n" for event in changed))
+        drawn = []
+        for name in "report", "clock":
+            run = kcoh(work / f"{name}.ndjson", "-o", work / "clock.html", "--perfetto", work / "clock.json")
+            trace = json.loads((work / "clock.json").read_text())["traceEvents"] if run.returncode == 0 else []
+            drawn.append([(one["ph"], one["pid"], one["tid"], one["name"], round(one.get("ts", 0)), round(one.get("dur", 0)))
+                          for one in trace if one["name"] != "clock" and one["ph"] != "M"])
+        wrong = [f"{a} and not {b}" for a, b in zip(drawn[1], drawn[0]) if a != b] + [run.stderr] * (len(drawn[1]) != len(drawn[0]))
+        report(wrong, f"the trace goes on when the clock is set by {hours} hours ({len(drawn[0])} entries)")
+
+
 def check_refusals(work):
     (work / "bad.ndjson").write_text('{"seq":1,"ts_ns":1,"time":"2026-01-02T03:04:05.000001Z","type":"scan","state":"begin"}\nnonsense\n')
     (work / "empty.ndjson").write_text("")
@@ -198,7 +221,9 @@ def check_file(work, name, *world):
 
 def check_all(work):
     global subject
-    check_hostile(work, check_file(work, "report", *made(work, 6)))
+    events = check_file(work, "report", *made(work, 6))
+    check_hostile(work, events)
+    check_clock_set(work, events)
     subject = "report of a recorded host"
     check_file(work, "recorded", "--recording", TOP / "tests/metrics/lab.rec", "--live", "0")
     subject = "report"

@@ -10,7 +10,8 @@
  * A track's state is its one open slice: a new state ends it and begins the next. A slice whose begin was not seen starts at the
  * first event, unless the event of its end says how long it was. Slices of a track follow each other and never overlap.
  *
- * A clock that begins anew (the events of a history may be of several boots) is followed by Unix time.
+ * A clock that begins anew (the events of a history may be of several boots) is followed by Unix time. If somebody set the wall clock
+ * meanwhile (an event `clock`) the trace goes on by the clock as it was at first.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -51,6 +52,7 @@ struct perfetto {
 	LIST_HEAD(, track) tracks;
 	int64_t first_ns, last_ns; /* Unix time of the first and the youngest event */
 	int64_t offset_ns; /* Unix time minus CLOCK_MONOTONIC */
+	int64_t set_ns; /* how far Unix time was set since the first event */
 	bool begun;
 	char windows[8][32]; /* classes, in the order they were met */
 };
@@ -357,8 +359,9 @@ static int64_t when(struct perfetto *trace, const json_t *event)
 {
 	int64_t mono_ns = number_of(event, "ts_ns"), unix_ns = unix_ns_of(event), off, at_ns;
 
-	if (!unix_ns)
-		unix_ns = mono_ns + trace->offset_ns;
+	if (trace->begun && !strcmp(text_of(event, "type"), "clock"))
+		trace->set_ns += json_integer_value(json_object_get(event, "by_ns"));
+	unix_ns = unix_ns ? unix_ns - trace->set_ns : mono_ns + trace->offset_ns;
 	off = unix_ns - mono_ns - trace->offset_ns;
 	if (!trace->begun || off > BOOT_NS || off < -BOOT_NS)
 		trace->offset_ns = unix_ns - mono_ns;
