@@ -74,6 +74,8 @@ async function lookAtSix() {
 	await page.click("#theme");
 
 	await windowLive(page, server);
+	await evacuated(page, server);
+	await clockSet(page, server);
 	await zooms(page);
 	await keys(page);
 	await filters(page);
@@ -100,6 +102,37 @@ async function windowLive(page, server) {
 	await page.waitForFunction(() => document.getElementById("vm-1").classList.contains("allow"));
 	await page.waitForFunction(() => !document.querySelector("#vm-1 .cpus i.uncached"));
 	report(true, "and closes");
+}
+
+async function evacuated(page, server) {
+	await server.order("evacuation 1 0"); // waiting
+	await server.order("evacuation 1 2"); // migrating
+	await page.waitForFunction(() => chart.rows.get(1).track.evacuations.at(-1)?.state === "migrating");
+	report(await page.evaluate(() => lanesOf(chart.rows.get(1).track, 1).some(lane => lane.name === "evacuation")), "an evacuation has a lane in the details");
+	await page.click("#vm-1");
+	await page.waitForTimeout(2500);
+	await shot(page, "evacuation");
+	await page.keyboard.press("Escape");
+	await server.order("evacuation 1 9"); // failed
+	await page.waitForFunction(() => chart.rows.get(1).track.evacuations.at(-1).state === null);
+	const marks = await page.evaluate(() => chart.rows.get(1).track.marks.filter(one => one.kind === "evacuation").map(one => [one.text, one.bad]));
+	report(String(marks) === "evacuation to tcp:there:4444 begins,false,evacuation failed: as it was asked,true", "and a mark where it begins and where it ends",
+		String(marks));
+}
+
+async function clockSet(page, server) {
+	const last = () => page.evaluate(() => chart.rows.get(1).track.verdicts.at(-1)), before = await last();
+	await server.order("clock -3600");
+	await page.waitForFunction(at => chart.rows.get(1).track.verdicts.at(-1).at < at - 3500e3, before.at);
+	const after = await last();
+	report(Math.abs(after.at - before.at + 3600e3) < 1, "the clock is set back by an hour: what was before moves with it");
+	await server.order("off 1 0");
+	await page.waitForFunction(() => chart.rows.get(1).track.verdicts.at(-1).verdict === "repair");
+	report((await last()).at > after.at && (await last()).at < before.at, "what happens then comes after it");
+	await server.order("on 1 0");
+	await server.order("clock 3600");
+	await page.waitForFunction(() => chart.rows.get(1).track.verdicts.at(-1).verdict === "allow");
+	await page.waitForFunction(at => chart.rows.get(1).track.verdicts.at(-1).at > at, before.at);
 }
 
 async function zooms(page) {

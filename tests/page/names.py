@@ -86,7 +86,7 @@ def check_types():
     fields = set().union(*(properties(name) for name, _ in all_handlers()))
     loose = [(name, field) for name, text in SCRIPTS.items() for field in re.findall(r"\bevent\.([a-z]\w*)", text)]
     other = {"target", "currentTarget", "key", "clientX", "clientY", "deltaX", "deltaY", "ctrlKey", "shiftKey", "altKey", "metaKey", "button",
-             "pointerId", "pointerType", "preventDefault"} | set(properties("lost")) | set(properties("host"))
+             "pointerId", "pointerType", "preventDefault"} | set(properties("lost")) | set(properties("host")) | set(properties("clock"))
     report([f"{name}: event.{field}" for name, field in loose if field not in fields | other], f"{len(loose)} fields in all scripts are known")
 
 

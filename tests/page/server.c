@@ -7,7 +7,8 @@
  *   page-server --recording FILE [--live SECONDS] …        all but the last seconds (10) of it are the past
  *
  * It lives through the past at once, then prints "http://127.0.0.1:PORT/" and goes on in real time (--still: no more). Lines on its
- * standard input are orders: "off ID VCPU", "on ID VCPU", "gone ID", "quit"; each is answered with "done".
+ * standard input are orders: "off ID VCPU", "on ID VCPU", "gone ID", "evacuation ID NUMBER-OF-STATE", "clock SECONDS" (it is set by so
+ * much), "quit"; each is answered with "done".
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -51,6 +52,7 @@ struct server {
 	const char *recording; /* NULL: the world is made up */
 	uint32_t live_s;
 	struct played *played;
+	int64_t clock_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC, as it is told */
 	char dir[32], path[64];
 };
 
@@ -192,9 +194,39 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *ctx)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+static void evacuation_tell(struct server *server, uint32_t id, unsigned int state)
+{
+	struct kcoh_roster_vm *vm = kcoh_roster_find(server->roster, id);
+	struct kcoh_entry entry = { .ts_ns = now_ns(),
+				    .vm = id,
+				    .vcpu = KCOH_VCPU_NONE,
+				    .type = KCOH_ENTRY_EVACUATION,
+				    .ident = vm ? vm->ident : NULL,
+				    .evacuation = { .id = 1,
+						    .state = (enum kcoh_evacuation_state)state,
+						    .destination = strdup("tcp:there:4444"),
+						    .sentence = strdup("as it was asked") } };
+
+	kcoh_log_add(server->log, &entry);
+}
+
+static void clock_tell(struct server *server, int seconds)
+{
+	struct kcoh_entry entry = { .ts_ns = now_ns(),
+				    .vm = KCOH_VM_NONE,
+				    .vcpu = KCOH_VCPU_NONE,
+				    .type = KCOH_ENTRY_CLOCK,
+				    .clock = { .by_ns = seconds * (int64_t)NS } };
+
+	server->clock_ns += entry.clock.by_ns;
+	kcoh_log_set_clock(server->log, server->clock_ns);
+	kcoh_log_add(server->log, &entry);
+}
+
 static int order(struct server *server, const char *line)
 {
-	unsigned int vm, vcpu;
+	unsigned int vm, vcpu, state;
+	int seconds;
 
 	if (!server->world) /* nobody can change what was */
 		return sd_event_exit(server->event, 0);
@@ -204,6 +236,10 @@ static int order(struct server *server, const char *line)
 		world_toggle(server->world, vm, (uint16_t)vcpu, true, now_ns());
 	else if (sscanf(line, "gone %u", &vm) == 1)
 		world_end(server->world, vm, now_ns());
+	else if (sscanf(line, "evacuation %u %u", &vm, &state) == 2)
+		evacuation_tell(server, vm, state);
+	else if (sscanf(line, "clock %d", &seconds) == 1)
+		clock_tell(server, seconds);
 	else
 		return sd_event_exit(server->event, 0);
 	puts("done");
@@ -253,7 +289,8 @@ static int state_make(struct server *server, char *err, size_t err_len)
 	relay.log = server->log;
 	if (kcoh_relay_new(&relay, &server->relay) < 0)
 		return -ENOMEM;
-	kcoh_log_set_clock(server->log, (int64_t)(kcoh_clock_ns(CLOCK_REALTIME) - now));
+	server->clock_ns = (int64_t)(kcoh_clock_ns(CLOCK_REALTIME) - now);
+	kcoh_log_set_clock(server->log, server->clock_ns);
 	if (server->recording)
 		return played_start(server, now, err, err_len);
 	server->world = world_new(server->vms, server->relay, now - server->past_s * NS);

@@ -238,12 +238,27 @@ class Canvas {
 				context.lineTo(x + 4, y);
 				context.lineTo(x, y + 4);
 				context.lineTo(x - 4, y);
+			} else if (one.kind === "evacuation") { // a triangle that points away
+				context.moveTo(x - 3, y - 4);
+				context.lineTo(x + 5, y);
+				context.lineTo(x - 3, y + 4);
 			} else { // a small triangle that points down
 				context.moveTo(x - 3, y - 3);
 				context.lineTo(x + 3, y - 3);
 				context.lineTo(x, y + 2);
 			}
 			context.fill();
+		});
+	}
+
+	evacuations(view, track, now, top, bottom) {
+		const { colours } = this;
+		this.steps(view, track.evacuations, Math.min(now, track.gone), (left, right, step) => {
+			if (!step.state)
+				return;
+			this.box(left, top, right, bottom, colours.epoch);
+			this.box(left, top, left + 1, bottom, colours["epoch-edge"]);
+			this.label(step.state, left, right, (top + bottom) / 2 + 0.5, colours.ink);
 		});
 	}
 
@@ -302,6 +317,8 @@ function lanesOf(track, most) {
 	for (const [name, spans] of track.windows)
 		lanes.push({ name, draw: (canvas, view, now, top, bottom) => canvas.windows(view, name, spans, now, top, bottom, true) });
 	lanes.push({ name: "epoch", draw: (canvas, view, now, top, bottom) => canvas.epochs(view, track, now, top, bottom, true) });
+	if (track.evacuations.length)
+		lanes.push({ name: "evacuation", draw: (canvas, view, now, top, bottom) => canvas.evacuations(view, track, now, top, bottom) });
 	lanes.push({ name: "harvests", draw: (canvas, view, now, top, bottom) => canvas.harvestTicks(view, track, top, bottom) });
 	lanes.push({ name: "acts, resets", draw: (canvas, view, now, top, bottom) => canvas.markShapes(view, track, (top + bottom) / 2) });
 	for (const [index, steps] of [...track.vcpus].sort((a, b) => a[0] - b[0]).slice(0, most))
@@ -330,6 +347,9 @@ function describe(track, at, slack, now) {
 		const told = kvm.length ? kvm : harvests;
 		lines.push(`${sum(told, "harvests")} harvests, ${sum(told, "pages")} pages${unclean ? `, ${unclean} not cleaned` : ""}`);
 	}
+	const evacuation = track.evacuations[firstIndex(track.evacuations, step => step.at > at) - 1];
+	if (evacuation?.state && at < track.gone)
+		lines.push(`evacuation: ${evacuation.state}`);
 	for (const one of near(track.marks).slice(0, 5))
 		lines.push(one.text);
 	return lines;

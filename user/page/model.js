@@ -7,7 +7,9 @@
 //   verdict                     ->  a step: this one from here to the next
 //   vcpu, toggle                ->  steps of that vCPU's cache state
 //   harvest                     ->  a moment with a height
+//   evacuation                  ->  steps of its state, and a mark where it begins and where it is over
 //   act, reset, hold, …         ->  a mark
+//   clock                       ->  what was before moves to where the clock, as it is now, would have put it
 //
 // Times are milliseconds of Unix time, with fractions. A span whose start was not seen begins where its end says, or with the VM;
 // one that goes on ends at Infinity. Each array is in the order of time, so that what is in sight is found by halving.
@@ -17,6 +19,7 @@
 
 const EVENTS_KEPT = 4000; // of a VM, for its list
 const SPANS_KEPT = 20000; // of a VM, of each kind
+const EVACUATION_OVER = ["completed", "refused", "cancelled", "failed"];
 
 function timeOf(event) {
 	const text = event.time;
@@ -57,6 +60,7 @@ class Track {
 		this.verdicts = []; // {at, verdict, reason, sentence}
 		this.harvests = []; // {at, pages, unclean, source, harvests, kind, ns}
 		this.marks = []; // {at, kind, text, bad}
+		this.evacuations = []; // {at, state}; state null: none is under way
 		this.vcpus = new Map(); // index -> [{at, state}]
 		this.events = [];
 	}
@@ -93,6 +97,26 @@ class Track {
 
 	mark(kind, at, text, bad) {
 		keep(this.marks, { at: Math.max(at, this.marks.at(-1)?.at ?? -Infinity), kind, text, bad: Boolean(bad) }, SPANS_KEPT);
+	}
+
+	evacuate(event, at) {
+		const steps = this.evacuations, over = EVACUATION_OVER.includes(event.state), when = Math.max(at, steps.at(-1)?.at ?? -Infinity);
+		if (over)
+			this.mark("evacuation", at, `evacuation ${event.state}: ${event.sentence ?? event.cause}`, event.state === "failed");
+		else if (!steps.at(-1)?.state)
+			this.mark("evacuation", at, `evacuation to ${event.destination} begins`);
+		keep(steps, { at: when, state: over ? null : event.state }, SPANS_KEPT);
+	}
+
+	shift(ms) {
+		this.born += ms;
+		this.gone += ms;
+		for (const span of [...this.windows.values(), this.epochs].flat()) {
+			span.start += ms;
+			span.end += ms;
+		}
+		for (const one of [this.verdicts, this.harvests, this.marks, this.evacuations, ...this.vcpus.values()].flat())
+			one.at += ms;
 	}
 
 	judge(at, verdict, reason, sentence) {
@@ -153,6 +177,7 @@ const HANDLERS = {
 	}, SPANS_KEPT),
 	"hold": (track, event, at) => track.mark("hold", at, `vCPU ${event.vcpu} ${event.state} (${event.why})`),
 	"act": (track, event, at) => track.mark("act", at, `${event.act} ${event.outcome} (${event.reason})`, event.outcome === "failed"),
+	"evacuation": (track, event, at) => track.evacuate(event, at),
 	"phase": (track, event, at) => track.mark("phase", at, `migration ${event.phase}`, event.phase === "failed"),
 	"unmap": (track, event, at) => {
 		if (event.kind === "unmapped")
@@ -179,9 +204,19 @@ class Model {
 		return track;
 	}
 
+	// Somebody set the clock: by that much what was before seems to be earlier, or later, than it was.
+	shift(ms) {
+		this.first += ms;
+		this.last += ms;
+		for (const track of [this.host, ...this.tracks.values()])
+			track.shift(ms);
+	}
+
 	// Takes an event; the track it is about.
 	add(event) {
 		const at = timeOf(event);
+		if (event.type === "clock")
+			this.shift(event.by_ns / 1e6);
 		const track = event.vm === undefined ? this.host : this.track(event.vm, event.name);
 		this.first = Math.min(this.first, at);
 		this.last = Math.max(this.last, at);

@@ -166,8 +166,7 @@ async function ask(path) {
 	if (!answer.ok)
 		throw new Error(`${path}: ${answer.status}`);
 	const date = Date.parse(answer.headers.get("Date") ?? "") + 500, off = date - (sent + Date.now()) / 2;
-	if (Math.abs(off) > 2000) // the header has whole seconds
-		skew = off;
+	skew = Math.abs(off) > 2000 ? off : 0; // the header has whole seconds
 	return answer.json();
 }
 
@@ -294,7 +293,8 @@ async function askHistory(from) {
 	try {
 		const answer = await fetch(`/v1/history?since=${Math.floor(from / 1e3)}&until=${Math.ceil(until / 1e3)}&limit=${HISTORY_LIMIT}`);
 		const lines = answer.ok ? (await answer.text()).split("\n").filter(Boolean) : [];
-		const older = lines.map(JSON.parse).filter(event => timeOf(event) < until && named.has(event.name)).map(event => ({ ...event, vm: named.get(event.name) }));
+		const older = lines.map(JSON.parse).filter(event => timeOf(event) < until && (named.has(event.name) || event.type === "clock"))
+			.map(event => ({ ...event, vm: named.get(event.name) }));
 		historyFrom = from;
 		if (older.length)
 			prepend(older);
@@ -303,7 +303,7 @@ async function askHistory(from) {
 }
 
 function prepend(older) {
-	const known = [...model.tracks.values()].flatMap(track => track.events).sort((a, b) => a.seq - b.seq);
+	const known = [model.host, ...model.tracks.values()].flatMap(track => track.events).sort((a, b) => a.seq - b.seq);
 	model = chart.model = new Model();
 	[...older, ...known].forEach(event => model.add(event));
 	for (const row of [...chart.rows.values()])
