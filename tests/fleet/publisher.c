@@ -5,6 +5,7 @@
  *   vm UUID NAME VERDICT GUARD   there is such a VM, or it is another now (VERDICT: allow, repair, wait, veto)
  *   gone UUID                    there is no such VM
  *   tell                         all of the above goes out
+ *   clock                        the wall clock was set
  *   stats                        one line of JSON
  *
  * It prints what kcohd would say to the journal ("say PRIORITY SENTENCE"), and "confirmed UUID MICROSECONDS". At the end of its input
@@ -134,6 +135,8 @@ static void obey(struct publisher *publisher, char *line)
 			*vm = publisher->vms[--publisher->count];
 	} else if (!strcmp(line, "tell")) {
 		tell(publisher);
+	} else if (!strcmp(line, "clock")) {
+		kcoh_publish_clock_set(publisher->publish);
 	} else if (!strcmp(line, "stats")) {
 		stats(publisher);
 	} else {
