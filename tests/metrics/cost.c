@@ -125,7 +125,11 @@ static enum MHD_Result bare_answer(void *cls, struct MHD_Connection *connection,
 	char *text = bare->text;
 	size_t len = bare->len;
 
-	(void)url, (void)method, (void)version, (void)data, (void)data_len, (void)con_cls;
+	(void)url, (void)method, (void)version, (void)data, (void)data_len;
+	if (!*con_cls) {
+		*con_cls = cls; /* an answer at once would close the connection */
+		return MHD_YES;
+	}
 	if (bare->series)
 		text = render(bare->series, &len);
 	response = MHD_create_response_from_buffer(
