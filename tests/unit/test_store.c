@@ -142,6 +142,10 @@ static void finds(void **state)
 	       "{\"a\":1}\n{\"a\":4}\n");
 	expect(bench, (struct kcoh_store_query){ .vm = "4" }, "{\"a\":2}\n");
 	expect(bench, (struct kcoh_store_query){ .vm = "nobody" }, "");
+	expect(bench, (struct kcoh_store_query){ .vm = "web-1", .limit = 1 }, "{\"a\":1}\n");
+	expect(bench, (struct kcoh_store_query){ .vm = UUID, .limit = 1 }, "{\"a\":4}\n");
+	expect(bench, (struct kcoh_store_query){ .vm = "" },
+	       "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n{\"a\":4}\n");
 	expect(bench, (struct kcoh_store_query){ .since_ns = 15 * NS, .until_ns = 19 * NS },
 	       "{\"a\":3}\n");
 	assert_int_equal(stat(bench->path, &st), 0);
@@ -339,6 +343,7 @@ static void clock_set_back(void **state)
 	expect(bench, (struct kcoh_store_query){ .limit = 2 }, "3\n4\n");
 	expect(bench, (struct kcoh_store_query){ 0 }, "1\n2\n3\n4\n");
 	expect(bench, (struct kcoh_store_query){ .vm = "web", .limit = 2 }, "2\n3\n");
+	expect(bench, (struct kcoh_store_query){ .vm = "3", .limit = 2 }, "3\n4\n");
 	expect(bench, (struct kcoh_store_query){ .since_ns = noon - 3599 * NS }, "1\n2\n4\n");
 	expect(bench, (struct kcoh_store_query){ .until_ns = noon - NS, .limit = 1 }, "4\n");
 	open_it(bench);

@@ -507,12 +507,21 @@ void kcoh_store_health(struct kcoh_store *store, struct kcoh_store_health *ret_h
 
 /* --- reading -------------------------------------------------------------------------------------------- */
 
-/* The youngest `limit`, and of them the oldest first. An index finds them by time; `id` is the order in which they were written. */
-#define SELECT_ROWS(time, order)                                                                   \
-	"SELECT event FROM (SELECT id, event FROM history"                                         \
-	" WHERE " time " BETWEEN ?1 AND ?2"                                                        \
-	" AND (?3 IS NULL OR name = ?3 OR uuid = lower(?3) OR CAST(vm AS TEXT) = ?3)"              \
-	" ORDER BY " order " DESC LIMIT ?4) ORDER BY id"
+/* The youngest `limit` by `order`, and of them the oldest first: `id` is the order in which they were written. */
+#define YOUNGEST(order) " ORDER BY " order " DESC LIMIT ?4"
+#define ROWS(time, order, which)                                                                   \
+	"SELECT id, unix_ns, event FROM history WHERE " time " BETWEEN ?1 AND ?2" which YOUNGEST(  \
+		order)
+#define AMONG(rows) "SELECT * FROM (" rows ")"
+#define OLDEST_FIRST(rows) "SELECT event FROM (" rows ") ORDER BY id"
+
+#define OF_ALL(time, order) OLDEST_FIRST(ROWS(time, order, ""))
+/* Name and UUID have an index each. A number is a name, or kcoh's id, which has none. */
+#define OF_VM(time, order)                                                                         \
+	OLDEST_FIRST(AMONG(ROWS(time, order, " AND name = ?3")) " UNION " AMONG(                   \
+		ROWS(time, order, " AND uuid = lower(?3)")) YOUNGEST(order))
+#define OF_NUMBER(time, order)                                                                     \
+	OLDEST_FIRST(ROWS(time, order, " AND (name = ?3 OR CAST(vm AS TEXT) = ?3)"))
 
 /* The last row is a minute older than another one, or more: the clock was set back since. */
 static bool is_clock_behind(sqlite3 *db)
@@ -526,11 +535,21 @@ static bool is_clock_behind(sqlite3 *db)
 	       ns >= CLOCK_STEP_NS;
 }
 
+static const char *select_of(sqlite3 *db, const char *vm)
+{
+	bool behind = is_clock_behind(db); /* then the index of times finds others than the last */
+
+	if (!vm || !*vm)
+		return behind ? OF_ALL("+unix_ns", "id") : OF_ALL("unix_ns", "unix_ns");
+	if (vm[strspn(vm, "0123456789")])
+		return behind ? OF_VM("+unix_ns", "id") : OF_VM("unix_ns", "unix_ns");
+	return behind ? OF_NUMBER("+unix_ns", "id") : OF_NUMBER("unix_ns", "unix_ns");
+}
+
 static int select_run(sqlite3 *db, const struct kcoh_store_query *query,
 		      bool (*fn)(void *ctx, const char *event), void *ctx)
 {
-	const char *sql = is_clock_behind(db) ? SELECT_ROWS("+unix_ns", "id") :
-						SELECT_ROWS("unix_ns", "unix_ns");
+	const char *sql = select_of(db, query->vm);
 	sqlite3_stmt *statement;
 	int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
 	uint64_t until = query->until_ns ? query->until_ns : INT64_MAX;
