@@ -28,6 +28,8 @@ struct host {
 	uint8_t *vetoed; /* by VM */
 };
 
+#define NAME_LEN 40
+
 struct samples {
 	uint32_t us[SAMPLES];
 	size_t count;
@@ -42,7 +44,8 @@ static struct load {
 	double owed; /* changes that are due */
 	unsigned int seed;
 	uint64_t changes;
-	struct samples published, found;
+	struct samples published, found, named;
+	bool by_name; /* how the next one is looked up */
 	struct kcoh_http *http;
 	struct kcoh_lookup *lookup;
 	uint64_t asked_us;
@@ -65,18 +68,25 @@ static void uuid_of(uint32_t host, uint32_t vm, char *ret_uuid)
 	snprintf(ret_uuid, KCOH_UUID_LEN, "%08x-0000-4000-8000-%012x", host, vm);
 }
 
+static void name_of(uint32_t host, uint32_t vm, char *ret_name)
+{
+	snprintf(ret_name, NAME_LEN, "fleet_guest-%u-%u", host, vm);
+}
+
 static void tell(uint32_t h)
 {
 	struct host *host = &load.host[h];
 	char(*uuids)[KCOH_UUID_LEN] = calloc(load.vms, sizeof(*uuids));
+	char(*names)[NAME_LEN] = calloc(load.vms, sizeof(*names));
 
 	kcoh_publish_begin(host->publish);
 	for (uint32_t i = 0; i < load.vms; i++) {
 		struct kcoh_fleet_vm vm = { .uuid = uuids[i],
-					    .name = "guest",
+					    .name = names[i],
 					    .guard = KCOH_GUARD_ENFORCE };
 
 		uuid_of(h, i, uuids[i]);
+		name_of(h, i, names[i]);
 		vm.verdict.since_ns = load.started_us * 1000;
 		vm.verdict.kind = host->vetoed[i] ? KCOH_VERDICT_VETO : KCOH_VERDICT_ALLOW;
 		vm.verdict.reason = host->vetoed[i] ? KCOH_RSN_MMU_OFF : KCOH_RSN_NONE;
@@ -84,6 +94,7 @@ static void tell(uint32_t h)
 	}
 	kcoh_publish_end(host->publish);
 	free(uuids);
+	free(names);
 }
 
 static void on_confirmed(void *ctx, const char *uuid, uint64_t ns)
@@ -119,23 +130,32 @@ static void on_found(void *ctx, int error, const struct kcoh_found *found, const
 	if (error < 0 || json_array_size(found->records) != 1)
 		load.lookups_failed++;
 	else
-		sample(&load.found, now_us() - load.asked_us);
+		sample(load.by_name ? &load.named : &load.found, now_us() - load.asked_us);
 	kcoh_lookup_free(load.lookup);
 	load.lookup = NULL;
 }
 
+/* In turn by UUID and by name. */
 static void look_up(void)
 {
-	char uuid[KCOH_UUID_LEN];
+	uint32_t host = (uint32_t)rand_r(&load.seed) % load.hosts;
+	uint32_t vm = (uint32_t)rand_r(&load.seed) % load.vms;
+	char uuid[KCOH_UUID_LEN], name[NAME_LEN];
+	int err;
 
 	if (load.lookup)
 		return;
-	uuid_of((uint32_t)rand_r(&load.seed) % load.hosts, (uint32_t)rand_r(&load.seed) % load.vms,
-		uuid);
+	uuid_of(host, vm, uuid);
+	name_of(host, vm, name);
 	load.asked_us = now_us();
-	if (kcoh_lookup_vm(load.http, load.event, load.fleet, uuid, 6000, on_found, NULL,
-			   &load.lookup) < 0)
-		load.lookups_failed++;
+	load.by_name = !load.by_name;
+	if (load.by_name)
+		err = kcoh_lookup_name(load.http, load.event, load.fleet, name, 6000, on_found,
+				       NULL, &load.lookup);
+	else
+		err = kcoh_lookup_vm(load.http, load.event, load.fleet, uuid, 6000, on_found, NULL,
+				     &load.lookup);
+	load.lookups_failed += err < 0;
 }
 
 /* A VM is vetoed, or no longer; of a host, one at a time. */
@@ -204,12 +224,12 @@ static void report(void)
 		failures += stats.failures;
 		merged += stats.merged;
 	}
-	o = json_pack("{s:I, s:I, s:o, s:o, s:I, s:I, s:I, s:I}", "start_us",
+	o = json_pack("{s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "start_us",
 		      (json_int_t)(load.ready_us - load.started_us), "changes",
 		      (json_int_t)load.changes, "published", quantiles(&load.published), "found",
-		      quantiles(&load.found), "lookups_failed", (json_int_t)load.lookups_failed,
-		      "writes", (json_int_t)writes, "failures", (json_int_t)failures, "merged",
-		      (json_int_t)merged);
+		      quantiles(&load.found), "named", quantiles(&load.named), "lookups_failed",
+		      (json_int_t)load.lookups_failed, "writes", (json_int_t)writes, "failures",
+		      (json_int_t)failures, "merged", (json_int_t)merged);
 	json_dumpf(o, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(o);

@@ -55,10 +55,12 @@ static void on_confirmed(void *ctx, const char *uuid, uint64_t ns)
 	printf("confirmed %s %llu\n", uuid, (unsigned long long)(ns / 1000));
 }
 
-static struct vm *find(struct publisher *publisher, const char *uuid)
+/* By UUID, and by name unless that is NULL: two VMs can have one UUID. */
+static struct vm *find(struct publisher *publisher, const char *uuid, const char *name)
 {
 	for (size_t i = 0; i < publisher->count; i++) {
-		if (!strcmp(publisher->vms[i].uuid, uuid))
+		if (!strcmp(publisher->vms[i].uuid, uuid) &&
+		    (!name || !strcmp(publisher->vms[i].name, name)))
 			return &publisher->vms[i];
 	}
 	return NULL;
@@ -67,7 +69,7 @@ static struct vm *find(struct publisher *publisher, const char *uuid)
 static void put(struct publisher *publisher, const char *uuid, const char *name,
 		const char *verdict, const char *guard)
 {
-	struct vm *vm = find(publisher, uuid);
+	struct vm *vm = find(publisher, uuid, name);
 	enum kcoh_verdict_kind kind = (enum kcoh_verdict_kind)kcoh_fleet_rank_of(verdict);
 
 	if (!vm) {
@@ -130,7 +132,7 @@ static void obey(struct publisher *publisher, char *line)
 	if (sscanf(line, "vm %36s %63s %15s %15s", uuid, name, verdict, guard) == 4) {
 		put(publisher, uuid, name, verdict, guard);
 	} else if (sscanf(line, "gone %36s", uuid) == 1) {
-		vm = find(publisher, uuid);
+		vm = find(publisher, uuid, NULL);
 		if (vm)
 			*vm = publisher->vms[--publisher->count];
 	} else if (!strcmp(line, "tell")) {

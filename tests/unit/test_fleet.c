@@ -122,9 +122,9 @@ static int round_of(struct fleet_table *table, uint64_t now_ns, const struct kco
 {
 	table_begin(table);
 	if (a)
-		assert_int_equal(table_put(table, a, 2), 0);
+		assert_int_equal(table_put(table, a->uuid, a, 2), 0);
 	if (b)
-		assert_int_equal(table_put(table, b, 2), 0);
+		assert_int_equal(table_put(table, b->uuid, b, 2), 0);
 	return table_end(table, now_ns);
 }
 
@@ -184,9 +184,9 @@ static void gone(void **state)
 	assert_int_equal(round_of(&table, 1 * S, &b, &a), 2);
 	assert_string_equal(table.entries[0]->uuid, UUID); /* in order */
 	table_begin(&table);
-	assert_int_equal(table_put(&table, &c, 2), -ENOSPC);
-	table_put(&table, &a, 2);
-	table_put(&table, &b, 2);
+	assert_int_equal(table_put(&table, c.uuid, &c, 2), -ENOSPC);
+	table_put(&table, a.uuid, &a, 2);
+	table_put(&table, b.uuid, &b, 2);
 	assert_int_equal(table_end(&table, 1 * S), 0);
 	for (int i = 0; i < 2; i++) {
 		entry_send(table.entries[i]);
@@ -246,26 +246,26 @@ static void guards(void **state)
 	(void)state;
 	json_array_append_new(found.records,
 			      record_of("here", KCOH_VERDICT_VETO, KCOH_GUARD_ENFORCE));
-	kcoh_fleet_guard(&found, NULL, &fleet, KCOH_GUARD_ENFORCE, &answer);
+	kcoh_fleet_guard(&found, NULL, fleet.host, &fleet, KCOH_GUARD_ENFORCE, &answer);
 	assert_false(answer.known || answer.blocks); /* only of this host */
 	json_array_append_new(found.records, record_of("a", KCOH_VERDICT_ALLOW, KCOH_GUARD_WARN));
 	json_array_append_new(found.records, record_of("b", KCOH_VERDICT_VETO, KCOH_GUARD_ENFORCE));
 	json_array_append_new(found.records, record_of("c", KCOH_VERDICT_WAIT, KCOH_GUARD_WARN));
-	kcoh_fleet_guard(&found, NULL, &fleet, KCOH_GUARD_WARN, &answer);
+	kcoh_fleet_guard(&found, NULL, fleet.host, &fleet, KCOH_GUARD_WARN, &answer);
 	assert_true(answer.known && answer.blocks); /* the strictest, by its own guard */
 	assert_string_equal(answer.sentence,
 			    "b: veto: mmu-off: a vCPU runs with its MMU or data cache off");
 	json_array_append_new(found.refused, json_string("x cannot be read"));
-	kcoh_fleet_guard(&found, NULL, &fleet, KCOH_GUARD_WARN, &answer);
+	kcoh_fleet_guard(&found, NULL, fleet.host, &fleet, KCOH_GUARD_WARN, &answer);
 	assert_true(answer.blocks); /* a veto stands, whatever else cannot be read */
 	json_array_remove(found.records, 2);
-	kcoh_fleet_guard(&found, NULL, &fleet, KCOH_GUARD_ENFORCE, &answer);
+	kcoh_fleet_guard(&found, NULL, fleet.host, &fleet, KCOH_GUARD_ENFORCE, &answer);
 	assert_true(answer.blocks && !answer.known);
 	assert_non_null(strstr(answer.sentence, "x cannot be read"));
-	kcoh_fleet_guard(NULL, "it hangs", &fleet, KCOH_GUARD_WARN, &answer);
+	kcoh_fleet_guard(NULL, "it hangs", fleet.host, &fleet, KCOH_GUARD_WARN, &answer);
 	assert_false(answer.blocks);
 	assert_int_equal(answer.kind, KCOH_VERDICT_VETO);
-	kcoh_fleet_guard(NULL, "no [fleet]", NULL, KCOH_GUARD_ENFORCE, &answer);
+	kcoh_fleet_guard(NULL, "no [fleet]", NULL, NULL, KCOH_GUARD_ENFORCE, &answer);
 	assert_true(answer.blocks);
 	json_decref(found.records);
 	json_decref(found.refused);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * guard.c - may a VM come here? See guard.h.
+ * guard.c - may a VM be migrated? See guard.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static const char *text_of(const json_t *record, const char *name)
 	return json_string_value(json_object_get(record, name));
 }
 
-/* The strictest of other hosts, or NULL. */
+/* The strictest of hosts other than `self`, or NULL. */
 static const json_t *strictest(const struct kcoh_found *found, const char *self)
 {
 	const json_t *record, *most = NULL;
@@ -21,7 +21,7 @@ static const json_t *strictest(const struct kcoh_found *found, const char *self)
 
 	json_array_foreach(found->records, i, record)
 	{
-		if (!strcmp(text_of(record, "host"), self))
+		if (self && !strcmp(text_of(record, "host"), self))
 			continue;
 		if (!most || kcoh_fleet_rank_of(text_of(record, "verdict")) >
 				     kcoh_fleet_rank_of(text_of(most, "verdict")))
@@ -35,6 +35,7 @@ static void answer_of_record(const json_t *record, struct kcoh_fleet_answer *ans
 	bool enforces = !strcmp(text_of(record, "guard"), kcoh_guard_name(KCOH_GUARD_ENFORCE));
 
 	answer->known = true;
+	answer->answered = true;
 	answer->record = record;
 	answer->kind = (enum kcoh_verdict_kind)kcoh_fleet_rank_of(text_of(record, "verdict"));
 	answer->blocks = enforces && answer->kind >= KCOH_VERDICT_WAIT;
@@ -43,11 +44,11 @@ static void answer_of_record(const json_t *record, struct kcoh_fleet_answer *ans
 		 text_of(record, "sentence"));
 }
 
-void kcoh_fleet_guard(const struct kcoh_found *found, const char *failure,
+void kcoh_fleet_guard(const struct kcoh_found *found, const char *failure, const char *self,
 		      const struct kcoh_fleet_config *fleet, enum kcoh_guard guard,
 		      struct kcoh_fleet_answer *ret_answer)
 {
-	const json_t *record = found && fleet ? strictest(found, fleet->host) : NULL;
+	const json_t *record = found ? strictest(found, self) : NULL;
 	size_t refused = found ? json_array_size(found->refused) : 0;
 
 	*ret_answer = (struct kcoh_fleet_answer){ .kind = KCOH_VERDICT_ALLOW };
@@ -56,12 +57,15 @@ void kcoh_fleet_guard(const struct kcoh_found *found, const char *failure,
 		answer_of_record(record, ret_answer);
 		return;
 	}
-	if (!found || refused) {
+	if (!found || refused || !fleet) {
 		ret_answer->kind = KCOH_VERDICT_VETO;
 		snprintf(ret_answer->sentence, sizeof(ret_answer->sentence),
 			 "the fleet's store gave no usable answer: %s",
-			 found ? json_string_value(json_array_get(found->refused, 0)) : failure);
+			 refused ? json_string_value(json_array_get(found->refused, 0)) :
+			 failure ? failure :
+				   "[fleet] of the configuration has no endpoints");
 	} else {
+		ret_answer->answered = true;
 		ret_answer->kind = fleet->unknown_veto ? KCOH_VERDICT_VETO : KCOH_VERDICT_ALLOW;
 		snprintf(
 			ret_answer->sentence, sizeof(ret_answer->sentence),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * guard.h - may a VM come here? What a destination makes of what the fleet's store says.
+ * guard.h - may a VM be migrated? What who is asked makes of what the fleet's store says.
  *
- * Records of this host itself do not count: the VM comes from elsewhere, and what stands here is a try before this one. Of several others the strictest
- * counts. The rest is a table:
+ * For a destination records of this host itself do not count: the VM comes from elsewhere, and what stands here is a try before this one. Of
+ * several others the strictest counts. The rest is a table:
  *
  *   the store says …             guard of the record (of this host's configuration, where there is none)
  *                                enforce                                 warn
@@ -24,14 +24,15 @@ struct kcoh_fleet_answer {
 	bool blocks; /* the guard does not let it come */
 	bool known; /* the store has a record of it */
 	const json_t *record; /* that one; of `found`; NULL: none */
+	bool answered; /* the store said something that could be read, be it that it has nothing */
 	char sentence[512]; /* why, for people */
 };
 
 /*
- * `found` NULL: there was no answer, because of `failure`. `fleet` is this host's configuration (NULL: it names no
- * store, which is no answer either) and `guard` what it says about this VM.
+ * `found` NULL: there was no answer, because of `failure`. `self` is the host whose records do not count (NULL: all count). `fleet` is
+ * this host's configuration (NULL: it names no store, which is no answer either) and `guard` what it says about this VM.
  */
-void kcoh_fleet_guard(const struct kcoh_found *found, const char *failure,
+void kcoh_fleet_guard(const struct kcoh_found *found, const char *failure, const char *self,
 		      const struct kcoh_fleet_config *fleet, enum kcoh_guard guard,
 		      struct kcoh_fleet_answer *ret_answer);
 

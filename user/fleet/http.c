@@ -18,7 +18,7 @@
 #include "fleet/http.h"
 
 #define ANSWER_MAX_BYTES (64u << 20)
-#define CONNECTIONS_MAX 4L
+#define CONNECTIONS_MAX 8L /* that are kept */
 
 struct call {
 	LIST_ENTRY(call) link;

@@ -5,7 +5,7 @@
  * Of a VM, and of all hosts: the keys with one prefix, 500 at a time. Of a host: first its index, then the records that the index names, 100 a
  * transaction, so that a look-up costs what the host has and not what the fleet has.
  *
- * Example: 200 hosts of 50 VMs. --vm UUID reads 1 record, --host H 51 keys and 50 records, no option 200 records.
+ * Example: 200 hosts of 50 VMs. --vm UUID or NAME reads 1 record, --host H 51 keys and 50 records, no option 200 records.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -245,6 +245,21 @@ int kcoh_lookup_vm(struct kcoh_http *http, sd_event *event, const struct kcoh_fl
 	if (!lookup)
 		return -ENOMEM;
 	kcoh_fleet_key_vm(lookup->prefix, fleet->prefix, uuid, NULL);
+	return start(lookup, event, ret_lookup);
+}
+
+int kcoh_lookup_name(struct kcoh_http *http, sd_event *event, const struct kcoh_fleet_config *fleet,
+		     const char *name, uint32_t deadline_ms, kcoh_lookup_done_fn done, void *ctx,
+		     struct kcoh_lookup **ret_lookup)
+{
+	struct kcoh_lookup *lookup;
+
+	if (strlen(name) >= KCOH_FLEET_NAME_BYTES)
+		return -ENAMETOOLONG;
+	lookup = lookup_new(http, fleet, deadline_ms, done, ctx);
+	if (!lookup)
+		return -ENOMEM;
+	kcoh_fleet_key_name(lookup->prefix, fleet->prefix, name, NULL);
 	return start(lookup, event, ret_lookup);
 }
 

@@ -26,12 +26,16 @@ typedef void (*kcoh_lookup_done_fn)(void *ctx, int error, const struct kcoh_foun
 struct kcoh_lookup; /* opaque: one look-up */
 
 /*
- * Starts one over a client whose configuration is `fleet`: the records of the VM with that UUID, one a host that has it; of all VMs of a host; of
- * all hosts. `deadline_ms` is that of all of it. 0, or a negative errno and then `done` is not called.
+ * Starts one over a client whose configuration is `fleet`: the records of the VM with that UUID, or of that name, one a host that has it; of
+ * all VMs of a host; of all hosts. `deadline_ms` is that of all of it. 0, or a negative errno (-ENAMETOOLONG: no record has such a
+ * name) and then `done` is not called.
  */
 int kcoh_lookup_vm(struct kcoh_http *http, sd_event *event, const struct kcoh_fleet_config *fleet,
 		   const char *uuid, uint32_t deadline_ms, kcoh_lookup_done_fn done, void *ctx,
 		   struct kcoh_lookup **ret_lookup);
+int kcoh_lookup_name(struct kcoh_http *http, sd_event *event, const struct kcoh_fleet_config *fleet,
+		     const char *name, uint32_t deadline_ms, kcoh_lookup_done_fn done, void *ctx,
+		     struct kcoh_lookup **ret_lookup);
 int kcoh_lookup_host(struct kcoh_http *http, sd_event *event, const struct kcoh_fleet_config *fleet,
 		     const char *host, uint32_t deadline_ms, kcoh_lookup_done_fn done, void *ctx,
 		     struct kcoh_lookup **ret_lookup);

@@ -2,8 +2,8 @@
 /*
  * publish.c - a lease that is kept alive, and the changes that are written under it. See publish.h.
  *
- * Two requests are under way at a time at most: one that keeps the lease, and one transaction of up to 60 VMs; after each that fails
- * half as many, down to 4, so that a store that is overrun when a whole fleet comes back gets done with something. What the
+ * Of each VM there are two records, by UUID and by name, and a table of each. Two requests are under way at a time at most: one that keeps
+ * the lease, and one transaction of up to 120 keys; after each that fails half as many, down to 8, so that a store that is overrun when a whole fleet comes back gets done with something. What the
  * store said to a transaction that failed is not known, so what was in it counts as not written, and is written again: writing the same
  * twice is no harm. While requests fail the lease is asked after first, since nothing can be written without it:
  *
@@ -25,20 +25,23 @@
 #include "fleet/table.h"
 #include "host/clock.h"
 
-#define BATCH_VMS 60 /* with two keys each, and the host's: below KCOH_ETCD_TXN_MAX */
-#define BATCH_MIN_VMS 4
+#define BATCH_KEYS 120
+#define BATCH_MIN_KEYS 8
 #define GATHER_NS 10000000ull /* what changes within that is written together */
 #define BACKOFF_MS 500
 #define BACKOFF_MAX_MS 10000
 #define DEADLINE_MIN_MS 1000
 #define DEADLINE_MAX_MS 5000
 
-_Static_assert(2 * BATCH_VMS + 1 <= KCOH_ETCD_TXN_MAX, "a batch is a transaction");
+/* The last VM's second key, and the host's. */
+_Static_assert(BATCH_KEYS + 2 <= KCOH_ETCD_TXN_MAX, "a batch is a transaction");
+
+enum { BY_UUID, BY_NAME, TABLES };
 
 struct kcoh_publish {
 	struct kcoh_publish_config config;
 	struct kcoh_http *http;
-	struct fleet_table table;
+	struct fleet_table tables[TABLES];
 	struct kcoh_fleet_host host, told; /* as it is; as the round that is told makes it */
 	char *host_text; /* as the store has it; NULL: it has none */
 	char *host_sent;
@@ -49,7 +52,7 @@ struct kcoh_publish {
 	char cluster[32]; /* its id */
 	int64_t revision; /* of the store, when it was written last */
 	bool granting, writing, keeping; /* requests under way */
-	uint32_t batch; /* VMs of a transaction */
+	uint32_t batch; /* keys of a transaction */
 	bool failing; /* the last one failed: only the lease is asked after */
 	bool up;
 	bool told_down;
@@ -72,6 +75,19 @@ static void next_at(struct kcoh_publish *publish, uint64_t ns)
 	publish->next_ns = ns;
 	sd_event_source_set_time(publish->next, ns / 1000);
 	sd_event_source_set_enabled(publish->next, SD_EVENT_ONESHOT);
+}
+
+/* The i-th entry of all tables, and whose it is; NULL: there are no more. */
+static struct fleet_entry *entry_at(const struct kcoh_publish *publish, size_t i, int *ret_table)
+{
+	for (*ret_table = 0; *ret_table < TABLES; ++*ret_table) {
+		const struct fleet_table *table = &publish->tables[*ret_table];
+
+		if (i < table->count)
+			return table->entries[i];
+		i -= table->count;
+	}
+	return NULL;
 }
 
 static uint32_t third_of_lease_ms(const struct kcoh_publish *publish)
@@ -141,7 +157,7 @@ static void succeed(struct kcoh_publish *publish)
 	publish->error[0] = '\0';
 	if (publish->told_down) {
 		snprintf(said, sizeof(said), "the fleet's store is written again: %zu VMs by %s",
-			 publish->table.count, kcoh_http_endpoint(publish->http));
+			 (size_t)publish->host.vms, kcoh_http_endpoint(publish->http));
 		say(publish, LOG_NOTICE, said);
 	}
 	publish->told_down = false;
@@ -155,7 +171,8 @@ static void lease_lost(struct kcoh_publish *publish)
 	publish->resyncs++;
 	free(publish->host_text);
 	publish->host_text = NULL;
-	table_reset(&publish->table, now());
+	for (int i = 0; i < TABLES; i++)
+		table_reset(&publish->tables[i], now());
 	sd_event_source_set_enabled(publish->keep, SD_EVENT_OFF);
 }
 
@@ -263,7 +280,9 @@ static int on_keep(sd_event_source *source, uint64_t usec, void *ctx)
 
 /* --- a transaction ------------------------------------------------------------------------------------------ */
 
-static int add_vm(struct kcoh_publish *publish, json_t *txn, const struct fleet_entry *entry)
+/* By UUID it stands in the host's index, too. */
+static int add_vm(struct kcoh_publish *publish, json_t *txn, const struct fleet_entry *entry,
+		  int table)
 {
 	const struct kcoh_fleet_config *fleet = publish->config.fleet;
 	const struct kcoh_fleet_vm vm = { entry->uuid, entry->name, entry->verdict, entry->guard };
@@ -272,16 +291,19 @@ static int add_vm(struct kcoh_publish *publish, json_t *txn, const struct fleet_
 	char *text;
 	int err;
 
-	kcoh_fleet_key_vm(key, fleet->prefix, entry->uuid, fleet->host);
-	kcoh_fleet_key_index(index, fleet->prefix, fleet->host, entry->uuid);
+	if (table == BY_UUID)
+		kcoh_fleet_key_vm(key, fleet->prefix, entry->key, fleet->host);
+	else
+		kcoh_fleet_key_name(key, fleet->prefix, entry->key, fleet->host);
+	kcoh_fleet_key_index(index, fleet->prefix, fleet->host, entry->key);
 	if (!entry->present) {
 		err = kcoh_etcd_txn_delete(txn, key);
-		return err < 0 ? err : kcoh_etcd_txn_delete(txn, index);
+		return err < 0 || table != BY_UUID ? err : kcoh_etcd_txn_delete(txn, index);
 	}
 	text = kcoh_fleet_vm_text(&vm, fleet->host, clock_ns);
 	err = text ? kcoh_etcd_txn_put(txn, key, text, publish->lease) : -ENOMEM;
 	free(text);
-	if (err == 0 && !entry->indexed)
+	if (err == 0 && table == BY_UUID && !entry->indexed)
 		err = kcoh_etcd_txn_put(txn, index, "", publish->lease);
 	return err;
 }
@@ -305,15 +327,16 @@ static void on_written(void *ctx, int error, long status, const json_t *answer,
 		       const char *sentence)
 {
 	struct kcoh_publish *publish = ctx;
+	struct fleet_entry *entry;
 	uint64_t at_ns = now();
 	bool same;
+	int table;
 
 	(void)status;
 	publish->writing = false;
 	same = error == 0 && publish->lease &&
 	       store_is_same(publish, json_object_get(answer, "header"), true);
-	for (size_t i = 0; i < publish->table.count; i++) {
-		struct fleet_entry *entry = publish->table.entries[i];
+	for (size_t i = 0; (entry = entry_at(publish, i, &table)); i++) {
 		uint64_t ns;
 
 		if (!entry->sent.version)
@@ -324,22 +347,23 @@ static void on_written(void *ctx, int error, long status, const json_t *answer,
 		}
 		ns = entry_confirm(entry, at_ns);
 		publish->records++;
-		if (publish->config.confirmed)
+		if (publish->config.confirmed && table == BY_UUID)
 			publish->config.confirmed(publish->config.ctx, entry->uuid, ns);
 	}
 	if (error < 0) {
-		publish->batch = publish->batch / 2 > BATCH_MIN_VMS ? publish->batch / 2 :
-								      BATCH_MIN_VMS;
+		publish->batch = publish->batch / 2 > BATCH_MIN_KEYS ? publish->batch / 2 :
+								       BATCH_MIN_KEYS;
 		fail(publish, sentence); /* whether the lease is alive is asked next */
 		return;
 	}
 	publish->writes++;
-	publish->batch = publish->batch * 2 < BATCH_VMS ? publish->batch * 2 : BATCH_VMS;
+	publish->batch = publish->batch * 2 < BATCH_KEYS ? publish->batch * 2 : BATCH_KEYS;
 	if (same) {
 		free(publish->host_text);
 		publish->host_text = publish->host_sent;
 		publish->host_sent = NULL;
-		table_sweep(&publish->table);
+		for (int i = 0; i < TABLES; i++)
+			table_sweep(&publish->tables[i]);
 	} else if (publish->lease) {
 		lease_lost(publish);
 	}
@@ -349,19 +373,17 @@ static void on_written(void *ctx, int error, long status, const json_t *answer,
 /* Those that are due; when the first of the others is. */
 static int batch_fill(struct kcoh_publish *publish, json_t *txn, uint64_t *ret_later_ns)
 {
+	const json_t *operations = json_object_get(txn, "success");
 	uint64_t at_ns = now(), due;
-	size_t n = 0;
-	int err = 0;
+	struct fleet_entry *entry;
+	int err = 0, table;
 
 	*ret_later_ns = UINT64_MAX;
-	for (size_t i = 0; i < publish->table.count && err == 0; i++) {
-		struct fleet_entry *entry = publish->table.entries[i];
-
+	for (size_t i = 0; err == 0 && (entry = entry_at(publish, i, &table)); i++) {
 		due = entry_due(entry, at_ns);
-		if (due == 0 && n < publish->batch) {
-			err = add_vm(publish, txn, entry);
+		if (due == 0 && json_array_size(operations) < publish->batch) {
+			err = add_vm(publish, txn, entry, table);
 			entry_send(entry);
-			n++;
 		} else if (due < *ret_later_ns) {
 			*ret_later_ns = due;
 		}
@@ -372,8 +394,9 @@ static int batch_fill(struct kcoh_publish *publish, json_t *txn, uint64_t *ret_l
 static void write_due(struct kcoh_publish *publish)
 {
 	json_t *txn = kcoh_etcd_txn();
+	struct fleet_entry *entry;
 	uint64_t later_ns;
-	int err = txn ? batch_fill(publish, txn, &later_ns) : -ENOMEM;
+	int table, err = txn ? batch_fill(publish, txn, &later_ns) : -ENOMEM;
 
 	if (err == 0 && json_array_size(json_object_get(txn, "success")) == 0) {
 		json_decref(txn);
@@ -389,8 +412,8 @@ static void write_due(struct kcoh_publish *publish)
 	else
 		json_decref(txn);
 	publish->writing = err == 0;
-	for (size_t i = 0; err < 0 && i < publish->table.count; i++)
-		entry_fail(publish->table.entries[i]);
+	for (size_t i = 0; err < 0 && (entry = entry_at(publish, i, &table)); i++)
+		entry_fail(entry);
 	if (err < 0)
 		fail(publish, strerror(-err));
 }
@@ -427,21 +450,23 @@ void kcoh_publish_begin(struct kcoh_publish *publish)
 {
 	publish->told = (struct kcoh_fleet_host){ 0 };
 	publish->refused = 0;
-	table_begin(&publish->table);
+	for (int i = 0; i < TABLES; i++)
+		table_begin(&publish->tables[i]);
 }
 
 int kcoh_publish_vm(struct kcoh_publish *publish, const struct kcoh_fleet_vm *vm)
 {
-	int err;
+	/* As many again may wait for the store to hear that they are gone. */
+	size_t max = 2 * (size_t)publish->config.max_vms;
+	int err = 0;
 
 	publish->told.vms++;
 	publish->told.verdicts[vm->verdict.kind]++;
-	if (!*vm->uuid) {
-		publish->told.without_uuid++;
-		return 0;
-	}
-	/* As many again may wait for the store to hear that they are gone. */
-	err = table_put(&publish->table, vm, 2 * (size_t)publish->config.max_vms);
+	publish->told.without_uuid += !*vm->uuid;
+	if (*vm->uuid)
+		err = table_put(&publish->tables[BY_UUID], vm->uuid, vm, max);
+	if (err == 0 && strlen(vm->name) < KCOH_FLEET_NAME_BYTES)
+		err = table_put(&publish->tables[BY_NAME], vm->name, vm, max);
 	if (err == -ENOSPC)
 		publish->refused++;
 	return err;
@@ -450,7 +475,13 @@ int kcoh_publish_vm(struct kcoh_publish *publish, const struct kcoh_fleet_vm *vm
 /* What waits to be deleted has filled the table: under a new lease all that goes by itself. */
 static void make_room(struct kcoh_publish *publish)
 {
-	if (publish->refused && publish->table.count > publish->told.vms)
+	size_t most = 0;
+
+	for (int i = 0; i < TABLES; i++) {
+		if (publish->tables[i].count > most)
+			most = publish->tables[i].count;
+	}
+	if (publish->refused && most > publish->told.vms)
 		lease_lost(publish);
 }
 
@@ -464,8 +495,10 @@ static void changed(struct kcoh_publish *publish)
 
 void kcoh_publish_end(struct kcoh_publish *publish)
 {
-	bool is_new = table_end(&publish->table, now()) != 0;
+	bool is_new = false;
 
+	for (int i = 0; i < TABLES; i++)
+		is_new |= table_end(&publish->tables[i], now()) != 0;
 	make_room(publish);
 	if (memcmp(&publish->host, &publish->told, sizeof(publish->host))) {
 		publish->host = publish->told;
@@ -477,7 +510,11 @@ void kcoh_publish_end(struct kcoh_publish *publish)
 
 void kcoh_publish_clock_set(struct kcoh_publish *publish)
 {
-	if (table_renew(&publish->table, now()))
+	bool is_new = false;
+
+	for (int i = 0; i < TABLES; i++)
+		is_new |= table_renew(&publish->tables[i], now()) != 0;
+	if (is_new)
 		changed(publish);
 }
 
@@ -498,7 +535,7 @@ int kcoh_publish_new(const struct kcoh_publish_config *config, struct kcoh_publi
 	if (!publish)
 		return -ENOMEM;
 	publish->config = *config;
-	publish->batch = BATCH_VMS;
+	publish->batch = BATCH_KEYS;
 	err = kcoh_http_new(config->event, config->fleet, &publish->http);
 	if (err == 0)
 		err = timer_add(publish, &publish->next, 0, on_next);
@@ -520,7 +557,8 @@ void kcoh_publish_free(struct kcoh_publish *publish)
 	kcoh_http_free(publish->http);
 	sd_event_source_disable_unref(publish->next);
 	sd_event_source_disable_unref(publish->keep);
-	table_free(&publish->table);
+	for (int i = 0; i < TABLES; i++)
+		table_free(&publish->tables[i]);
 	free(publish->host_text);
 	free(publish->host_sent);
 	free(publish);
@@ -528,7 +566,10 @@ void kcoh_publish_free(struct kcoh_publish *publish)
 
 void kcoh_publish_stats(const struct kcoh_publish *publish, struct kcoh_publish_stats *ret_stats)
 {
+	uint32_t pending[TABLES] = { 0 };
+	const struct fleet_entry *entry;
 	uint64_t at_ns = now();
+	int table;
 
 	*ret_stats = (struct kcoh_publish_stats){
 		.up = publish->up,
@@ -539,18 +580,18 @@ void kcoh_publish_stats(const struct kcoh_publish *publish, struct kcoh_publish_
 		.without_uuid = publish->host.without_uuid,
 		.writes = publish->writes,
 		.records = publish->records,
-		.merged = publish->table.merged,
+		.merged = publish->tables[BY_UUID].merged,
 		.failures = publish->failures,
 		.resyncs = publish->resyncs,
 		.refused = publish->refused,
 	};
-	for (size_t i = 0; i < publish->table.count; i++) {
-		const struct fleet_entry *entry = publish->table.entries[i];
-
+	for (size_t i = 0; (entry = entry_at(publish, i, &table)); i++) {
 		if (!entry->dirty)
 			continue;
-		ret_stats->pending++;
+		pending[table]++;
 		if (at_ns - entry->changed_ns > ret_stats->lag_ns)
 			ret_stats->lag_ns = at_ns - entry->changed_ns;
 	}
+	ret_stats->pending = pending[BY_UUID] > pending[BY_NAME] ? pending[BY_UUID] :
+								   pending[BY_NAME];
 }

@@ -29,7 +29,7 @@ struct kcoh_publish_config {
 	uint32_t max_vms; /* how many VMs of one time are published at most */
 	/* The store can no longer be written, or again: a syslog priority and one sentence. May be NULL. */
 	void (*say)(void *ctx, int priority, const char *sentence);
-	/* The store has confirmed the present state of that VM, which changed `ns` ago. May be NULL. */
+	/* The store has confirmed the present state of that VM, which changed `ns` ago, by its UUID. May be NULL. */
 	void (*confirmed)(void *ctx, const char *uuid, uint64_t ns);
 	void *ctx;
 };
@@ -40,11 +40,11 @@ struct kcoh_publish_stats {
 	const char *error; /* why it is not up; "": it has not been tried yet */
 	int64_t lease; /* 0: none */
 	uint32_t vms; /* published or to be */
-	uint32_t without_uuid; /* VMs that cannot be */
+	uint32_t without_uuid; /* VMs that can be looked up by name only */
 	uint32_t pending; /* VMs whose change is not confirmed yet */
 	uint64_t lag_ns; /* how long the oldest of these waits */
 	uint64_t writes; /* transactions that were confirmed */
-	uint64_t records; /* VMs' states in these */
+	uint64_t records; /* … in these: two a VM's state, by UUID and by name */
 	uint64_t merged; /* changes that a later one overtook before they were written */
 	uint64_t failures; /* requests that failed */
 	uint64_t resyncs; /* times that everything was written anew */
@@ -58,7 +58,7 @@ void kcoh_publish_free(struct kcoh_publish *publish);
 
 /* Tells all VMs that there are: begin, one call for each, end. Those not told between are gone. */
 void kcoh_publish_begin(struct kcoh_publish *publish);
-/* 0, or -ENOMEM, or -ENOSPC. Of several with the same UUID the strictest verdict counts. */
+/* 0, or -ENOMEM, or -ENOSPC. Of several with the same UUID, or of the same name, the strictest verdict counts. */
 int kcoh_publish_vm(struct kcoh_publish *publish, const struct kcoh_fleet_vm *vm);
 void kcoh_publish_end(struct kcoh_publish *publish);
 

@@ -11,6 +11,8 @@
 #include "fleet/record.h"
 #include "kcoh/version.h"
 
+#define KEY_PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 /* PREFIX/KIND/A/B, or what those without B, or without both, begin with. */
 static void key(char *ret_key, const char *prefix, const char *kind, const char *a, const char *b)
 {
@@ -26,6 +28,21 @@ void kcoh_fleet_key_host(char *ret_key, const char *prefix, const char *host)
 void kcoh_fleet_key_vm(char *ret_key, const char *prefix, const char *uuid, const char *host)
 {
 	key(ret_key, prefix, "vms", uuid, host);
+}
+
+void kcoh_fleet_key_name(char *ret_key, const char *prefix, const char *name, const char *host)
+{
+	char quoted[3 * KCOH_FLEET_NAME_BYTES];
+	size_t used = 0;
+
+	for (const char *at = name; *at && used + 4 <= sizeof(quoted); at++) {
+		bool plain = strchr(KEY_PLAIN, *at);
+
+		used += (size_t)snprintf(quoted + used, sizeof(quoted) - used,
+					 plain ? "%c" : "%%%02X", (unsigned char)*at);
+	}
+	quoted[used] = '\0';
+	key(ret_key, prefix, "names", quoted, host);
 }
 
 void kcoh_fleet_key_index(char *ret_key, const char *prefix, const char *host, const char *uuid)

@@ -5,10 +5,15 @@
  *   /kcoh/hosts/HOST       {"v": 1, "host": …, "version": …, "verdict": …, "vms": 50, "veto": 1, "wait": 0, "without_uuid": 0}
  *   /kcoh/vms/UUID/HOST    {"v": 1, "host": …, "uuid": …, "name": …, "verdict": "veto", "reason": "mmu-off", "sentence": …,
  *                           "guard": "enforce", "since": 1767323045.12, "until": null}
+ *   /kcoh/names/NAME/HOST  the same record, found by the VM's name
  *   /kcoh/index/HOST/UUID  (empty) which VMs a host has
  *
- * A VM that is being migrated is at two hosts, so a look-up by its UUID finds one record a host. All of a host hangs on one
+ * A VM that is being migrated is at two hosts, so a look-up by its UUID or its name finds one record a host. All of a host hangs on one
  * lease of its own, and goes with it. Times are Unix times in seconds.
+ *
+ * By name it is a record of its own and no reference to that of the UUID: KubeVirt gives VMs of one name in two namespaces the same UUID,
+ * and then the record of the UUID is that of the stricter of both. In a key, what is not a letter, a digit or one of . _ - of a name
+ * stands as %XX, so that no name is the beginning of another.
  *
  * `v` is raised when a reader of today would misread what is written then; members may be added without that.
  */
@@ -24,11 +29,12 @@
 #include "names/roster.h"
 
 #define KCOH_FLEET_V 1
-#define KCOH_FLEET_KEY_BYTES 512 /* prefix, UUID and host fit */
+#define KCOH_FLEET_NAME_BYTES 384 /* of a name that can be looked up, with its NUL */
+#define KCOH_FLEET_KEY_BYTES 1664 /* prefix, host, and a name of which each byte is quoted */
 
 /* A verdict about a VM, as kcohd has it. */
 struct kcoh_fleet_vm {
-	const char *uuid; /* "": it has none, and cannot be looked up */
+	const char *uuid; /* "": it has none, and can be looked up by name only */
 	const char *name;
 	struct kcoh_verdict verdict; /* times: CLOCK_MONOTONIC */
 	enum kcoh_guard guard;
@@ -44,6 +50,8 @@ struct kcoh_fleet_host {
 /* Keys; `ret_key` has KCOH_FLEET_KEY_BYTES. With `host` or `uuid` NULL: what all of them begin with. */
 void kcoh_fleet_key_host(char *ret_key, const char *prefix, const char *host);
 void kcoh_fleet_key_vm(char *ret_key, const char *prefix, const char *uuid, const char *host);
+/* `name` is shorter than KCOH_FLEET_NAME_BYTES. */
+void kcoh_fleet_key_name(char *ret_key, const char *prefix, const char *name, const char *host);
 void kcoh_fleet_key_index(char *ret_key, const char *prefix, const char *host, const char *uuid);
 
 /* Values, to be freed; NULL without memory. `clock_ns`: what to add to a monotonic time for the Unix time. */

@@ -3,6 +3,7 @@
  * table.c - what the store is to have, and what it has. See table.h.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,10 @@
 
 static void entry_free(struct fleet_entry *entry)
 {
-	if (entry)
+	if (entry) {
+		free(entry->key);
 		free(entry->name);
+	}
 	free(entry);
 }
 
@@ -26,14 +29,14 @@ void table_free(struct fleet_table *table)
 }
 
 /* Where it is, or would be. */
-static size_t place_of(const struct fleet_table *table, const char *uuid)
+static size_t place_of(const struct fleet_table *table, const char *key)
 {
 	size_t low = 0, high = table->count;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 
-		if (strcmp(table->entries[mid]->uuid, uuid) < 0)
+		if (strcmp(table->entries[mid]->key, key) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -56,13 +59,16 @@ static int room_make(struct fleet_table *table)
 	return 0;
 }
 
-static struct fleet_entry *entry_add(struct fleet_table *table, size_t at, const char *uuid)
+static struct fleet_entry *entry_add(struct fleet_table *table, size_t at, const char *key)
 {
 	struct fleet_entry *entry = room_make(table) == 0 ? calloc(1, sizeof(*entry)) : NULL;
 
-	if (!entry)
+	if (entry)
+		entry->key = strdup(key);
+	if (!entry || !entry->key) {
+		free(entry);
 		return NULL;
-	strcpy(entry->uuid, uuid);
+	}
 	memmove(table->entries + at + 1, table->entries + at,
 		(table->count - at) * sizeof(*table->entries));
 	table->entries[at] = entry;
@@ -87,7 +93,7 @@ static bool is_as_told(const struct fleet_entry *entry)
 	return entry->present && entry->verdict.kind == told->verdict.kind &&
 	       entry->verdict.reason == told->verdict.reason &&
 	       entry->verdict.until_ns == told->verdict.until_ns && entry->guard == told->guard &&
-	       !strcmp(entry->name, told->name);
+	       !strcmp(entry->name, told->name) && !strcmp(entry->uuid, told->uuid);
 }
 
 void table_begin(struct fleet_table *table)
@@ -95,22 +101,23 @@ void table_begin(struct fleet_table *table)
 	table->round++;
 }
 
-int table_put(struct fleet_table *table, const struct kcoh_fleet_vm *vm, size_t max)
+int table_put(struct fleet_table *table, const char *key, const struct kcoh_fleet_vm *vm,
+	      size_t max)
 {
-	size_t at = place_of(table, vm->uuid);
+	size_t at = place_of(table, key);
 	struct fleet_entry *entry = at < table->count ? table->entries[at] : NULL;
 
-	if (entry && strcmp(entry->uuid, vm->uuid))
+	if (entry && strcmp(entry->key, key))
 		entry = NULL;
 	if (!entry) {
 		if (table->count >= max)
 			return -ENOSPC;
-		entry = entry_add(table, at, vm->uuid);
+		entry = entry_add(table, at, key);
 		if (!entry)
 			return -ENOMEM;
 	} else if (entry->round == table->round &&
 		   kcoh_fleet_rank(vm->verdict.kind) <= kcoh_fleet_rank(entry->told.verdict.kind)) {
-		return 0; /* a second VM with this UUID, no stricter */
+		return 0; /* a second VM with this key, no stricter */
 	}
 	entry->told = *vm;
 	entry->round = table->round;
@@ -129,6 +136,7 @@ static int entry_take(struct fleet_table *table, struct fleet_entry *entry, uint
 	entry_touch(table, entry, now_ns);
 	free(entry->name);
 	entry->name = name;
+	snprintf(entry->uuid, sizeof(entry->uuid), "%s", entry->told.uuid);
 	entry->verdict = entry->told.verdict;
 	entry->guard = entry->told.guard;
 	entry->present = true;

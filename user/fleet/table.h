@@ -2,7 +2,8 @@
 /*
  * table.h - the VMs of this host as the store is to have them, and what of that is not there yet.
  *
- * An entry outlives its VM until the store has confirmed that it is gone there, too.
+ * A table is kept by UUID or by name, as its teller's keys are: of several VMs with one key the strictest verdict counts. An entry
+ * outlives its VM until the store has confirmed that it is gone there, too.
  */
 #ifndef KCOH_FLEET_TABLE_H
 #define KCOH_FLEET_TABLE_H
@@ -10,6 +11,7 @@
 #include "fleet/record.h"
 
 struct fleet_entry {
+	char *key;
 	char uuid[KCOH_UUID_LEN];
 	char *name;
 	struct kcoh_verdict verdict;
@@ -34,7 +36,7 @@ struct fleet_entry {
 };
 
 struct fleet_table {
-	struct fleet_entry **entries; /* by UUID */
+	struct fleet_entry **entries; /* by key */
 	size_t count, room;
 	uint64_t round;
 	uint64_t merged;
@@ -44,7 +46,8 @@ void table_free(struct fleet_table *table);
 
 /* Between begin and end: all that there are; their strings are used until the end. 0, or -ENOMEM, -ENOSPC. */
 void table_begin(struct fleet_table *table);
-int table_put(struct fleet_table *table, const struct kcoh_fleet_vm *vm, size_t max);
+int table_put(struct fleet_table *table, const char *key, const struct kcoh_fleet_vm *vm,
+	      size_t max);
 /* How many are another now, new, or gone. -ENOMEM if not all could be taken: told again, they will be. */
 int table_end(struct fleet_table *table, uint64_t now_ns);
 

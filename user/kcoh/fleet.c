@@ -78,9 +78,12 @@ static int lookup_start(struct asked *asked, const struct kcoh_fleet_config *fle
 		err = kcoh_http_new(asked->event, fleet, &asked->http);
 	if (err < 0)
 		return err;
-	if (options->vm)
+	if (options->vm && kcoh_text_is_uuid(options->vm))
 		return kcoh_lookup_vm(asked->http, asked->event, fleet, options->vm, ms, on_found,
 				      asked, &asked->lookup);
+	if (options->vm)
+		return kcoh_lookup_name(asked->http, asked->event, fleet, options->vm, ms, on_found,
+					asked, &asked->lookup);
 	if (options->host)
 		return kcoh_lookup_host(asked->http, asked->event, fleet, options->host, ms,
 					on_found, asked, &asked->lookup);
@@ -190,17 +193,21 @@ static void json_print(const char *name, const json_t *records)
 static enum kcoh_guard guard_of(const struct kcoh_config *config,
 				const struct fleet_options *options)
 {
-	return kcoh_config_policy(config, options->name ? options->name : "", options->vm).guard;
+	bool uuid = kcoh_text_is_uuid(options->vm);
+	const char *name = options->name ? options->name : uuid ? "" : options->vm;
+
+	return kcoh_config_policy(config, name, uuid ? options->vm : "").guard;
 }
 
 /* One sentence, and 0 if it may come. */
 static int guard_tell(const struct asked *asked, const struct kcoh_config *config,
 		      const struct fleet_options *options)
 {
+	const struct kcoh_fleet_config *fleet = kcoh_config_fleet(config);
 	struct kcoh_fleet_answer answer;
 
 	kcoh_fleet_guard(asked->error < 0 ? NULL : &asked->found, asked->sentence,
-			 kcoh_config_fleet(config), guard_of(config, options), &answer);
+			 fleet ? fleet->host : NULL, fleet, guard_of(config, options), &answer);
 	printf("%s%s\n",
 	       answer.blocks                    ? "" :
 	       answer.kind >= KCOH_VERDICT_WAIT ? "would be refused with guard = enforce: " :
@@ -271,11 +278,11 @@ static void options_check(const struct fleet_options *options, const struct argp
 {
 	if (options->vm && options->host)
 		usage_error(state, "--vm and --host: name one of them");
-	if (options->vm && !kcoh_text_is_uuid(options->vm))
-		usage_error(state, "the fleet knows VMs by their UUID, and '%s' is none",
-			    options->vm);
+	if (options->vm && (!*options->vm || strlen(options->vm) >= KCOH_FLEET_NAME_BYTES))
+		usage_error(state, "--vm must be a UUID or a name of 1 to %d bytes",
+			    KCOH_FLEET_NAME_BYTES - 1);
 	if ((options->guard || options->name) && !options->vm)
-		usage_error(state, "--guard and --name belong to --vm UUID");
+		usage_error(state, "--guard and --name belong to --vm");
 	if (options->guard && options->json)
 		usage_error(state, "--guard answers in one sentence: leave out --json");
 }
@@ -293,8 +300,8 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'v':
 		options->vm = arg;
-		for (char *at = arg; *at; at++)
-			*at = (char)tolower((unsigned char)*at);
+		for (size_t i = 0; kcoh_text_is_uuid(arg) && arg[i]; i++)
+			arg[i] = (char)tolower((unsigned char)arg[i]);
 		return 0;
 	case 'n':
 		options->name = arg;
@@ -318,11 +325,11 @@ static error_t on_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option argp_options[] = {
-	{ "vm", 'v', "UUID", 0, "What its host says of this VM", 0 },
+	{ "vm", 'v', "UUID|NAME", 0, "What its host says of this VM", 0 },
 	{ "host", 'H', "HOST", 0, "What this host says of all its VMs", 0 },
 	{ "guard", 'g', NULL, 0, "With --vm: may it come to this host?", 0 },
-	{ "name", 'n', "NAME", 0, "With --vm: the VM's name, for [vm NAME] in the configuration",
-	  0 },
+	{ "name", 'n', "NAME", 0,
+	  "With --vm UUID: the VM's name, for [vm NAME] in the configuration", 0 },
 	{ "deadline", 'd', "S", 0, "Give up after so many seconds (6)", 0 },
 	{ "json", 'j', NULL, 0, "Print what the store has, as JSON", 0 },
 	{ "config", 'c', "FILE", 0, "Read this configuration (" KCOH_CONFIG_FILE ")", 0 },

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fleet/publish.h"
+#include "fleet/view.h"
 #include "kcohd/daemon.h"
 
 #define LOOK_US (100 * 1000)
@@ -21,36 +22,24 @@ static void on_say(void *ctx, int priority, const char *sentence)
 	say(priority, "%s", sentence);
 }
 
-static void tell_vm(struct daemon *daemon, const struct kcoh_roster_vm *vm)
-{
-	struct kcoh_vm_view view = {
-		.verdict = { .kind = KCOH_VERDICT_VETO, .reason = KCOH_RSN_TOO_MANY },
-		.guard = KCOH_GUARD_WARN,
-	};
-	struct kcoh_fleet_vm told = { .uuid = vm->ident->uuid, .name = vm->ident->name };
-
-	/* QEMU makes a second VM for some ms when it starts: one without memory is none. */
-	if (kcoh_core_vm(daemon->core, vm->ident->id, &view) == 0 && !view.slots)
-		return;
-	told.verdict = view.verdict;
-	told.guard = (enum kcoh_guard)view.guard;
-	kcoh_publish_vm(daemon->fleet.publish, &told);
-}
-
 static void tell(struct daemon *daemon)
 {
 	struct kcoh_publish_stats stats;
+	struct kcoh_fleet_vm told;
 	struct kcoh_roster_vm *vm;
 
 	kcoh_publish_begin(daemon->fleet.publish);
-	for (size_t i = 0; (vm = kcoh_roster_at(daemon->roster, i)); i++)
-		tell_vm(daemon, vm);
+	for (size_t i = 0; (vm = kcoh_roster_at(daemon->roster, i)); i++) {
+		if (kcoh_fleet_view(daemon->core, vm, &told))
+			kcoh_publish_vm(daemon->fleet.publish, &told);
+	}
 	kcoh_publish_end(daemon->fleet.publish);
 	kcoh_publish_stats(daemon->fleet.publish, &stats);
 	if (stats.without_uuid && !daemon->fleet.told_uuid)
 		say(LOG_NOTICE,
-		    "%u virtual machines have no UUID: the fleet cannot find them; start QEMU with "
-		    "-uuid",
+		    "%u virtual machines have no UUID: the fleet finds them by name only; start "
+		    "QEMU "
+		    "with -uuid",
 		    stats.without_uuid);
 	daemon->fleet.told_uuid = stats.without_uuid > 0;
 }
