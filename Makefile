@@ -51,7 +51,7 @@ sysroot: setup
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror
 CPPFLAGS_ALL := -D_GNU_SOURCE -Iinclude -Iuser
 CFLAGS_ALL := -std=gnu11 -O2 -g $(WARN) -MMD -MP
-LIBS := -lbpf -lelf -lz -lsystemd -lmicrohttpd -ljansson -linih -lcurl -lsqlite3
+LIBS := -lbpf -lelf -lz -lsystemd -lmicrohttpd -lgnutls -ljansson -linih -lcurl -lsqlite3
 LIBS_kcoh := -lncursesw -ltinfo
 
 PROGRAMS := kcohd kcoh
@@ -140,6 +140,7 @@ kmod-fail: setup
 -include tests/metrics/metrics.mk
 -include tests/page/page.mk
 -include tests/fleet/fleet.mk
+-include tests/admission/admission.mk
 -include tests/sim/sim.mk
 -include tests/golden/golden.mk
 -include tests/fuzz/fuzz.mk

@@ -56,6 +56,7 @@ install: $(VARIANT) bpf manual
 	@$(INSTALL_PROGRAM) scripts/integrate/libvirt-qemu-hook $(DESTDIR)$(PREFIX)/share/kcoh/integrate/libvirt-qemu-hook
 	@$(INSTALL_PROGRAM) scripts/integrate/libvirt-polkit-check $(DESTDIR)/usr/share/kcoh/integrate/libvirt-polkit-check
 	@$(INSTALL) scripts/integrate/50-kcoh-libvirt.rules $(DESTDIR)$(PREFIX)/share/kcoh/integrate/50-kcoh-libvirt.rules
+	@$(INSTALL) scripts/integrate/kubevirt.yaml $(DESTDIR)$(PREFIX)/share/kcoh/integrate/kubevirt.yaml
 	@for page in $(MANUAL); do \
 		$(INSTALL) $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit; done
 	@$(INSTALL) build/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/kcoh

@@ -23,8 +23,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admission/admission.h"
 #include "clean/clean.h"
 #include "config/config.h"
+#include "fleet/view.h"
 #include "host/clock.h"
 #include "relay/relay.h"
 #include "serve/listen.h"
@@ -50,6 +52,7 @@ struct daemon {
 	struct kcoh_listen *listen;
 	struct kcoh_polkit *polkit;
 	struct kcoh_evacuations *evacuations;
+	struct kcoh_admission *admission;
 	struct kcoh_serve *serve;
 	uint64_t generation;
 	char name[64]; /* of the VM that is being made */
@@ -374,6 +377,22 @@ static int evacuations_make(struct daemon *daemon, const char *dir)
 	return kcoh_evacuations_new(&config, &daemon->evacuations);
 }
 
+static void local(void *ctx, const char *name, json_t *records)
+{
+	struct daemon *daemon = ctx;
+
+	kcoh_fleet_view_named(daemon->core, daemon->roster, "arm-1", 0, name, records);
+}
+
+static int admission_make(struct daemon *daemon)
+{
+	const struct kcoh_admission_config config = {
+		.event = daemon->event, .config = daemon->config, .local = local, .ctx = daemon
+	};
+
+	return kcoh_admission_new(&config, &daemon->admission);
+}
+
 static int listen_make(struct daemon *daemon, const char *dir, char *err, size_t err_len)
 {
 	char path[100];
@@ -397,6 +416,7 @@ static int serve_make(struct daemon *daemon, char *err, size_t err_len)
 		.evacuations = daemon->evacuations,
 		.policy = policy,
 		.clean = clean,
+		.admission = daemon->admission,
 		.ctx = daemon,
 	};
 	struct sockaddr_in address;
@@ -446,7 +466,7 @@ static int up(struct daemon *daemon, char **argv)
 	if (listen_make(daemon, argv[1], err, sizeof(err)) < 0)
 		return die("cannot serve", err);
 	if (loop_make(daemon) < 0 || state_make(daemon) < 0 ||
-	    evacuations_make(daemon, argv[1]) < 0)
+	    evacuations_make(daemon, argv[1]) < 0 || admission_make(daemon) < 0)
 		return die("cannot start", err);
 	if (serve_make(daemon, err, sizeof(err)) < 0)
 		return die("cannot serve", err);
@@ -464,6 +484,7 @@ int main(int argc, char **argv)
 	if (status == 0)
 		sd_event_loop(daemon.event);
 	kcoh_serve_free(daemon.serve);
+	kcoh_admission_free(daemon.admission);
 	kcoh_polkit_free(daemon.polkit);
 	kcoh_listen_close(daemon.listen);
 	kcoh_evacuations_free(daemon.evacuations);

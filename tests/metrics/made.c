@@ -115,6 +115,7 @@ int made_new(struct made *made, uint32_t vms)
 					 .module_stats_known = true,
 					 .fleet_known = true,
 					 .fleet = { .up = true, .vms = 5, .lag_ns = 20000000 },
+					 .admission_known = true,
 					 .smmu = &smmu,
 					 .exit_times = true,
 					 .hooks = 1,

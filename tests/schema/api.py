@@ -47,7 +47,7 @@ class Server:
         self.process = subprocess.Popen([DAEMON, directory, f"{directory}/kcoh.conf"], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()
-        for line in ("vm 1 1 web-1", "vm 2 1 migrates", "vm 3 1 twin", "vm 4 1 twin", "epoch 1", "off 1"):
+        for line in ("vm 1 1 web-1", "vm 2 1 migrates", "vm 3 1 twin", "vm 4 1 twin", "vm 5 1 prod_twin", "epoch 1", "off 1"):
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
             assert self.process.stdout.readline() == "done\n", line
@@ -69,6 +69,12 @@ class Server:
     def end(self):
         self.process.stdin.close()
         return self.process.wait()
+
+
+def review(vmi, namespace="prod", operation="CREATE"):
+    return json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "705ab4f5", "operation": operation, "kind": {"group": "kubevirt.io", "version": "v1", "kind": "VirtualMachineInstanceMigration"},
+        "namespace": namespace, "object": {"spec": {"vmiName": vmi}}}})
 
 
 # Method, path of the file, what is put for its parameters and after it, body, and the status that it must have.
@@ -94,6 +100,9 @@ ASKED = [
     ("post", "/v1/vms/{SEL}/clean", "twin", "", 409), ("post", "/v1/vms/{SEL}/clean", "web-1", "x" * 70000, 413),
     ("get", "/v1/evacuations", "", None, 200), ("get", "/v1/evacuations/{N}", "1", None, 200), ("get", "/v1/evacuations/{N}", "2", None, 404),
     ("delete", "/v1/evacuations/{N}", "2", None, 404), ("delete", "/v1/evacuations/{N}", "1", None, (202, 409)),
+    ("post", "/v1/admission", "", review("twin"), 200), ("post", "/v1/admission", "", review("web-1", "kube-system"), 200),
+    ("post", "/v1/admission", "", review("twin", operation="DELETE"), 200), ("post", "/v1/admission", "", "{}", 400),
+    ("post", "/v1/admission", "", "x" * 70000, 413),
     ("post", "/v1/module/release", "", "", 409), ("post", "/v1/module/release", "?force=2", "", 400),
     ("post", "/v1/recordings", "", "", 409),
 ]

@@ -36,6 +36,7 @@ int cmd_report(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_fleet(int argc, char **argv);
+int cmd_admission(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_module(int argc, char **argv);
 int cmd_version(int argc, char **argv);

@@ -29,6 +29,7 @@ static const struct command commands[] = {
 	{ "record", "write what was decided upon last to a file", cmd_record },
 	{ "replay", "show such a file, and what another policy would have made of it", cmd_replay },
 	{ "fleet", "show what the hosts of a fleet say of theirs", cmd_fleet },
+	{ "admission", "answer Kubernetes whether one may be migrated", cmd_admission },
 	{ "policy", "check the configuration, or explain what applies to one", cmd_policy },
 	{ "module", "unload the kernel module, or swap it for another build", cmd_module },
 	{ "version", "print the version", cmd_version },

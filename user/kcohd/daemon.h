@@ -115,6 +115,7 @@ struct daemon {
 	struct kcoh_libvirt *libvirt; /* NULL: none is to be asked */
 	uint64_t stop_ns; /* kcohd is to end, and waits for evacuations until then; 0: not so */
 	struct kcoh_polkit *polkit;
+	struct kcoh_admission *admission;
 	struct kcoh_serve *serve;
 	struct kcoh_feed_wants wants; /* what the feed was told to do besides counting */
 	int wants_error; /* what it said to the last order */
@@ -151,6 +152,8 @@ int module_up(struct daemon *daemon); /* module.c */
 void module_down(struct daemon *daemon);
 int evacuations_up(struct daemon *daemon); /* evacuations.c */
 void evacuations_down(struct daemon *daemon);
+int admission_up(struct daemon *daemon); /* admission.c */
+void admission_down(struct daemon *daemon);
 int serve_up(struct daemon *daemon); /* facts.c */
 void serve_down(struct daemon *daemon);
 int fleet_up(struct daemon *daemon); /* fleet.c */

@@ -208,6 +208,8 @@ static void metrics(void *ctx, struct kcoh_metrics_host *ret_host)
 	ret_host->records_malformed = kcoh_relay_malformed(daemon->relay);
 	kcoh_feed_each_hook(daemon->feed, count_hook, ret_host);
 	ret_host->fleet_known = fleet_stats(daemon, &ret_host->fleet);
+	ret_host->admission_known = true;
+	kcoh_admission_count(daemon->admission, &ret_host->admission);
 	ret_host->process_known = kcoh_metrics_process_read(&ret_host->process) == 0;
 }
 
@@ -274,6 +276,7 @@ int serve_up(struct daemon *daemon)
 		.module_release = release,
 		.record = record,
 		.clean = clean,
+		.admission = daemon->admission,
 		.audit = audit,
 		.evacuations = daemon->evacuations,
 		.ctx = daemon,

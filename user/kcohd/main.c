@@ -22,6 +22,7 @@ static const struct rung {
 	{ feed_up, feed_down }, /* BPF */
 	{ module_up, module_down }, /* kcoh.ko, if it is there */
 	{ evacuations_up, evacuations_down }, /* also those of the kcohd before */
+	{ admission_up, admission_down }, /* what Kubernetes is answered */
 	{ serve_up, serve_down }, /* the API */
 	{ fleet_up, fleet_down }, /* the fleet's store, if there is one */
 	{ libvirt_up, libvirt_down }, /* who else may end a migration */

@@ -13,6 +13,7 @@
 #ifndef KCOH_METRICS_H
 #define KCOH_METRICS_H
 
+#include "admission/admission.h"
 #include "core/core.h"
 #include "feed/feed.h"
 #include "fleet/publish.h"
@@ -56,6 +57,8 @@ struct kcoh_metrics_host {
 	bool exit_times; /* times of exits are always counted: show them */
 	bool fleet_known; /* it is published to a fleet's store */
 	struct kcoh_publish_stats fleet;
+	bool admission_known; /* it answers AdmissionReviews */
+	struct kcoh_admission_counts admission;
 	const struct kcoh_smmu_counts *smmu; /* NULL: not known */
 	const struct kcoh_histograms *histograms; /* NULL: not known */
 	struct kcoh_core_stats core; /* filled by kcoh_metrics_render() */
@@ -72,6 +75,9 @@ struct kcoh_metrics_source {
 
 /* All metrics now: a text that the caller frees, and its length. NULL if there was no memory. */
 char *kcoh_metrics_render(const struct kcoh_metrics_source *source, size_t *ret_len);
+
+/* Only those of `kcoh admission`: kcoh_admission_*, and of the process. */
+char *kcoh_metrics_admission_render(const struct kcoh_admission_counts *counts, size_t *ret_len);
 
 /* A row of the table, for documentation. */
 struct kcoh_metric_view {

@@ -158,6 +158,25 @@ static void fleet_lag(const struct scrape *scrape)
 		seconds(scrape, "", NULL, NULL, scrape->host->fleet.lag_ns);
 }
 
+static void admission_reviews(const struct scrape *scrape)
+{
+	for (int i = 0; scrape->host->admission_known && i < KCOH_REVIEW_OUTCOMES; i++)
+		number(scrape, "", "outcome", kcoh_review_outcome_name((enum kcoh_review_outcome)i),
+		       scrape->host->admission.outcomes[i]);
+}
+
+static void admission_unanswered(const struct scrape *scrape)
+{
+	if (scrape->host->admission_known)
+		number(scrape, "", NULL, NULL, scrape->host->admission.unanswered);
+}
+
+static void admission_malformed(const struct scrape *scrape)
+{
+	if (scrape->host->admission_known)
+		number(scrape, "", NULL, NULL, scrape->host->admission.malformed);
+}
+
 /* Named as in events: by the architecture, else by its number. */
 static void smmu_events(const struct scrape *scrape)
 {
@@ -477,7 +496,8 @@ static const struct metric metrics[] = {
 	  "with a [fleet].",
 	  GAUGE, .host = fleet_up },
 	{ "kcoh_fleet_vms", "", "", "VMs whose verdicts are published.", GAUGE, .host = fleet_vms },
-	{ "kcoh_fleet_vms_without_uuid", "", "", "VMs that the fleet cannot find.", GAUGE,
+	{ "kcoh_fleet_vms_without_uuid", "", "",
+	  "VMs without a UUID: the fleet finds them by name only.", GAUGE,
 	  .host = fleet_without_uuid },
 	{ "kcoh_fleet_pending", "", "", "VMs whose change is not in the store yet.", GAUGE,
 	  .host = fleet_pending },
@@ -485,13 +505,24 @@ static const struct metric metrics[] = {
 	  .host = fleet_lag },
 	{ "kcoh_fleet_writes", "", "", "Transactions that the store confirmed.", COUNTER,
 	  .host = fleet_writes },
-	{ "kcoh_fleet_records", "", "", "Verdicts in these.", COUNTER, .host = fleet_records },
+	{ "kcoh_fleet_records", "", "", "Records in these: two a verdict, by UUID and by name.",
+	  COUNTER, .host = fleet_records },
 	{ "kcoh_fleet_failures", "", "", "Requests to the store that failed.", COUNTER,
 	  .host = fleet_failures },
 	{ "kcoh_fleet_resyncs", "", "",
 	  "Times that everything was published anew, since the lease or the store's data were "
 	  "lost.",
 	  COUNTER, .host = fleet_resyncs },
+	{ "kcoh_admission_reviews", "", "outcome",
+	  "Answers to Kubernetes: ignored (about something else), allowed, warned (allowed, and "
+	  "why "
+	  "it would be refused with guard = enforce or cannot be judged), refused.",
+	  COUNTER, .host = admission_reviews },
+	{ "kcoh_admission_unanswered", "", "",
+	  "Of these, those that the fleet's store gave no answer for.", COUNTER,
+	  .host = admission_unanswered },
+	{ "kcoh_admission_malformed", "", "", "Requests that were no AdmissionReview.", COUNTER,
+	  .host = admission_malformed },
 	{ "kcoh_smmu_events", "", "event",
 	  "Event records of all SMMUs, by what they report; what never occurred is left out. Of a "
 	  "storm all count as its last one.",
@@ -676,5 +707,25 @@ char *kcoh_metrics_render(const struct kcoh_metrics_source *source, size_t *ret_
 		metric_write(&scrape, vms, n);
 	}
 	free(vms);
+	return kcoh_om_take(&text, ret_len);
+}
+
+static bool is_of_admission(const char *name)
+{
+	return !strncmp(name, "kcoh_admission_", 15) || !strncmp(name, "process_", 8);
+}
+
+char *kcoh_metrics_admission_render(const struct kcoh_admission_counts *counts, size_t *ret_len)
+{
+	struct kcoh_metrics_host host = { .admission_known = true, .admission = *counts };
+	struct kcoh_om text = { 0 };
+	struct scrape scrape = { .text = &text, .host = &host };
+
+	host.process_known = kcoh_metrics_process_read(&host.process) == 0;
+	for (size_t i = 0; i < METRICS; i++) {
+		scrape.metric = &metrics[i];
+		if (is_of_admission(metrics[i].name))
+			metric_write(&scrape, NULL, 0);
+	}
 	return kcoh_om_take(&text, ret_len);
 }

@@ -73,6 +73,12 @@ static enum MHD_Result post_recording(struct request *request, struct kcoh_roste
 	return answer_json(request->connection, MHD_HTTP_OK, json_pack("{s:s}", "path", path));
 }
 
+static enum MHD_Result post_admission(struct request *request, struct kcoh_roster_vm *unused)
+{
+	(void)unused;
+	return admission_post(request);
+}
+
 static enum MHD_Result delete_one(struct request *request, struct kcoh_roster_vm *unused)
 {
 	(void)unused;
@@ -88,6 +94,7 @@ static const struct act_route {
 	const char *what; /* in the audit; NULL: who may read may do it */
 	enum MHD_Result (*answer)(struct request *request, struct kcoh_roster_vm *vm);
 } routes[] = {
+	{ "POST", "/v1/admission", NULL, "POST", NULL, post_admission },
 	{ "POST", "/v1/module/release", NULL, "POST", "module-release", post_release },
 	{ "POST", "/v1/vms/", "/override", "POST, DELETE", "override", override_post },
 	{ "DELETE", "/v1/vms/", "/override", "POST, DELETE", "override-end", override_delete },

@@ -261,6 +261,7 @@ void kcoh_serve_free(struct kcoh_serve *serve)
 	serve->closing = true;
 	rights_end(serve);
 	cleans_end(serve);
+	admissions_end(serve);
 	streams_wake(serve);
 	MHD_run(serve->http);
 	MHD_stop_daemon(serve->http);

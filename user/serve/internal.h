@@ -13,6 +13,7 @@
 
 struct clean_wait;
 struct request;
+struct review_wait;
 struct stream;
 
 struct kcoh_serve {
@@ -26,6 +27,7 @@ struct kcoh_serve {
 	unsigned int stream_count;
 	LIST_HEAD(, request) waiting; /* for polkit */
 	LIST_HEAD(, clean_wait) cleaning; /* requests that wait for a VM to be cleaned */
+	LIST_HEAD(, review_wait) reviewing; /* … and for the fleet's store */
 	uint64_t refusals_since_ns; /* told in the audit since then: */
 	unsigned int refusals;
 	uint64_t refusals_left_out; /* … and not told */

@@ -26,6 +26,7 @@ void request_free(struct request *request)
 		LIST_REMOVE(request, waiting);
 	kcoh_polkit_drop(request->ask);
 	clean_forget(request);
+	admission_forget(request);
 	free(request->body);
 	free(request);
 }

@@ -28,6 +28,7 @@ struct request {
 	struct kcoh_polkit_ask *ask;
 	LIST_ENTRY(request) waiting; /* for polkit: of serve->waiting */
 	struct clean_wait *clean; /* what it waits for, or has waited for; clean.c */
+	struct review_wait *review; /* what it waits for, or has waited for; admission.c */
 	char refusal[512];
 };
 
@@ -61,6 +62,13 @@ enum MHD_Result clean_post(struct request *request, struct kcoh_roster_vm *vm);
 void clean_forget(struct request *request);
 /* Resumes all that wait for a VM to be cleaned: the server ends. */
 void cleans_end(struct kcoh_serve *serve);
+
+/* admission.c: POST /v1/admission. */
+enum MHD_Result admission_post(struct request *request);
+/* The request ends, whether it was answered or not. */
+void admission_forget(struct request *request);
+/* Resumes all that wait for the fleet's store: the server ends. */
+void admissions_end(struct kcoh_serve *serve);
 
 /* acting.c: the requests that act, and those that come with a body. False: there is no such path; *ret_allow: its methods. */
 bool acting_answer(struct request *request, const char *path, const char *method,

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <systemd/sd-event.h>
 
+#include "admission/admission.h"
 #include "core/core.h"
 #include "feed/feed.h"
 #include "guard/evacuations.h"
@@ -42,6 +43,8 @@ struct kcoh_serve_config {
 	struct kcoh_polkit *polkit; /* who but root may act; must outlive the server. NULL: nobody */
 	struct kcoh_evacuations
 		*evacuations; /* must outlive the server. NULL: none can be asked for */
+	struct kcoh_admission
+		*admission; /* must outlive the server. NULL: AdmissionReviews are not answered */
 	/* Somebody acts, or was refused: an entry of type AUDIT, which the log has already. May be NULL. */
 	void (*audit)(void *ctx, const struct kcoh_entry *entry);
 	/* Exit counters as kcoh_feed_exits(): 0, or a negative errno if there are none. May be NULL. */
