@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A fleet's store to test with: a real etcd on this machine, certificates, a publisher, configurations. Used by tests/fleet/run and
 tests/admission/run."""
+import atexit
 import functools
 import json
 import os
@@ -20,6 +21,13 @@ LEASE_S = 6
 def tools():
     """The directory with etcd and etcdctl."""
     return pathlib.Path(subprocess.run(["scripts/cache", "etcd"], cwd=TOP, check=True, capture_output=True, text=True).stdout.strip())
+
+
+def start(*arguments, **more):
+    """A process that ends with this one, also when a test fails half way."""
+    process = subprocess.Popen(*arguments, **more)
+    atexit.register(lambda: process.poll() is None and process.kill())
+    return process
 
 
 def wait_for(what, seconds=20):
@@ -90,7 +98,7 @@ class Etcd:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(list(map(str, self.command)), stdout=log, stderr=log)
+            self.process = start(list(map(str, self.command)), stdout=log, stderr=log)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -112,7 +120,7 @@ class Publisher:
     """tests/fleet/publisher.c, whose output is read all the time."""
 
     def __init__(self, config):
-        self.process = subprocess.Popen([PUBLISHER, config], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = start([PUBLISHER, config], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.says, self.confirmed, self.late, self.answers = [], [], [], []
         threading.Thread(target=self.read, daemon=True).start()
 
