@@ -124,6 +124,19 @@ fetch_once() {
 	fi
 }
 
+# fetch_source DIR PACKAGE: the files of a source package of this state's suite, into DIR/source. Its list is not kept: it is wanted rarely.
+fetch_source() {
+	local dir=$1 package=$2 log=$1/apt.log
+	say "fetching the source of $package from ${APT_STATE##*/}"
+	mkdir -p "$dir/source" "$dir/lists/partial"
+	sed 's/^deb /deb-src /' "$APT_STATE/sources.list" >"$dir/sources.list"
+	local -a its=(-o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::State::lists="$dir/lists")
+	{
+		apt_run apt-get "${its[@]}" update &&
+			(cd "$dir/source" && apt_run apt-get "${its[@]}" source --download-only "$package")
+	} >"$log" 2>&1 || apt_failed "$log" "the source of $package"
+}
+
 fetch_size() {
 	local how=$1 verb=install
 	shift
