@@ -239,7 +239,7 @@ static size_t emit_vm(struct kcoh_core *core, struct vm *vm, struct kcoh_act *ac
 	if (vm->acts.due & DUE_GIVE)
 		kcoh_give_emit(core, vm, &acts[count++]);
 	if (vm->acts.due & DUE_REFUSE)
-		kcoh_refuse_emit(vm, &acts[count++]);
+		kcoh_refuse_emit(core, vm, &acts[count++]);
 	vm->acts.due = 0;
 	return count;
 }

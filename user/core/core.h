@@ -110,6 +110,7 @@ struct kcoh_core_stats {
 	uint64_t lost; /* records lost, as the stream said */
 	uint64_t rescans; /* RESCAN acts */
 	uint64_t cancels; /* CANCEL acts, dry ones too */
+	uint64_t refusals; /* REFUSE acts */
 	uint64_t alerts; /* ALERT acts */
 	uint64_t arms; /* ARM and DISARM acts */
 	uint64_t alerts_quiet; /* alerts not given because the same one was given just before */

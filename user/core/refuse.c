@@ -29,9 +29,10 @@ bool kcoh_refuse_weigh(const struct vm *vm)
 	return is_wanted(vm) != vm->acts.refusing;
 }
 
-void kcoh_refuse_emit(struct vm *vm, struct kcoh_act *act)
+void kcoh_refuse_emit(struct kcoh_core *core, struct vm *vm, struct kcoh_act *act)
 {
 	vm->acts.refusing = !vm->acts.refusing;
+	core->stats.refusals += vm->acts.refusing;
 	*act = (struct kcoh_act){ .type = vm->acts.refusing ? KCOH_ACT_REFUSE : KCOH_ACT_ADMIT,
 				  .reason = vm->verdict.reason,
 				  .vm = vm->id };

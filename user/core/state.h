@@ -307,7 +307,7 @@ size_t kcoh_acts_emit(struct kcoh_core *core, struct kcoh_act *acts, size_t n);
 
 /* refuse.c: the last resort */
 bool kcoh_refuse_weigh(const struct vm *vm);
-void kcoh_refuse_emit(struct vm *vm, struct kcoh_act *act);
+void kcoh_refuse_emit(struct kcoh_core *core, struct vm *vm, struct kcoh_act *act);
 
 /* A moment `delta_ns` after `ns`; at the end of time it stays there. */
 static inline uint64_t after_ns(uint64_t ns, uint64_t delta_ns)

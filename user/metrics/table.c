@@ -132,6 +132,7 @@ HOST_NUMBER(records, core.records)
 HOST_NUMBER(records_malformed, records_malformed)
 HOST_NUMBER(rescans, core.rescans)
 HOST_NUMBER(cancels, core.cancels)
+HOST_NUMBER(refusals, core.refusals)
 HOST_NUMBER(alerts, core.alerts)
 HOST_NUMBER(alerts_quiet, core.alerts_quiet)
 HOST_NUMBER(event_streams, streams)
@@ -484,6 +485,9 @@ static const struct metric metrics[] = {
 	{ "kcoh_rescans", "", "", "Times all VMs were looked at anew.", COUNTER, .host = rescans },
 	{ "kcoh_cancels", "", "", "Migrations that were to be cancelled, dry runs too.", COUNTER,
 	  .host = cancels },
+	{ "kcoh_last_resorts", "", "",
+	  "Migrations whose stream the kernel was to refuse (last_resort = yes).", COUNTER,
+	  .host = refusals },
 	{ "kcoh_alerts", "", "", "Alerts given.", COUNTER, .host = alerts },
 	{ "kcoh_alerts_repeated", "", "",
 	  "Alerts not given because the same one was given just before.", COUNTER,
