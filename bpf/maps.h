@@ -218,12 +218,12 @@ struct kcoh_stream_seen {
 	__u64 pages; /* that `tid` took in this epoch */
 	__u64 refused; /* sends, ever */
 	__u64 doubts; /* sends that were let through in doubt, ever */
-	__u64 bytes; /* that went through the socket of the last of either kind, in this epoch */
+	__u64 bytes; /* that went through the socket of one of them in this epoch: the last refused, or in doubt the one with most */
 	__u64 inode; /* of that socket */
 	__u32 tid; /* the first thread that harvested, besides the main thread; 0: none yet */
 	__u32 others; /* 1: another one did, too */
-	__u32 by; /* thread of the last send of either kind */
-	__u32 doubt; /* enum kcoh_doubt of the last one let through */
+	__u32 by; /* the thread that sent it */
+	__u32 doubt; /* enum kcoh_doubt of it; 0: it was refused */
 };
 
 _Static_assert(sizeof(struct kcoh_exits) == 3336, "kcoh_exits");

@@ -160,26 +160,34 @@ static __noinline __u32 doubt_of(const struct kcoh_guarded *guarded,
 	return vcpus_doubt(guarded, seen, tid);
 }
 
+static __always_inline __u64 inode_of(struct socket *sock)
+{
+	return BPF_CORE_READ(sock, file, f_inode, i_ino);
+}
+
 /* Is this send of a guarded process to be refused? */
 static __always_inline int judge(const struct kcoh_guarded *guarded, __u32 tid,
 				 struct kcoh_stream_seen *seen, const struct sends_rec *sends,
-				 __u64 inode)
+				 struct socket *sock)
 {
+	__u64 bytes = sends ? sends->bytes : 0;
 	__u32 doubt;
 
 	if (bpf_ktime_get_ns() >= guarded->until_ns || seen->tid != tid)
 		return 0;
 	doubt = doubt_of(guarded, seen, sends);
-	seen->by = tid;
-	seen->inode = inode;
-	seen->bytes = sends ? sends->bytes : 0;
 	if (doubt) {
-		seen->doubt = doubt;
 		__sync_fetch_and_add(&seen->doubts, 1);
-		return 0;
+		if (bytes < seen->bytes)
+			return 0; /* told is of the socket that most went through */
+	} else {
+		__sync_fetch_and_add(&seen->refused, 1);
 	}
-	__sync_fetch_and_add(&seen->refused, 1);
-	return 1;
+	seen->doubt = doubt;
+	seen->by = tid;
+	seen->bytes = bytes;
+	seen->inode = inode_of(sock);
+	return !doubt;
 }
 
 SEC("lsm/socket_sendmsg")
@@ -191,13 +199,11 @@ int BPF_PROG(refuse_lsm, struct socket *sock, struct msghdr *msg, int size)
 	struct kcoh_stream_seen *seen;
 	struct sends_rec *sends = NULL;
 	struct sock *sk;
-	__u64 inode;
 
 	if (!guarded)
 		return 0;
-	inode = BPF_CORE_READ(sock, file, f_inode, i_ino);
 	if (guarded->vm == KCOH_VM_NONE) {
-		if (inode == guarded->inode)
+		if (inode_of(sock) == guarded->inode)
 			return -EPERM; /* the loader tries whether this works */
 		return 0;
 	}
@@ -209,7 +215,7 @@ int BPF_PROG(refuse_lsm, struct socket *sock, struct msghdr *msg, int size)
 		sends = bpf_sk_storage_get(&kcoh_sends, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (sends)
 		sends_count(sends, seen->epoch, tid, size > 0 ? size : 0);
-	if (judge(guarded, tid, seen, sends, inode))
+	if (judge(guarded, tid, seen, sends, sock))
 		return -EPERM;
 	return 0;
 }

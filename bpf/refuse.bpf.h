@@ -63,6 +63,7 @@ static __always_inline void stream_slot(__u64 pages, __u32 was, __u32 now)
 	seen->tid = 0;
 	seen->others = 0;
 	seen->pages = 0;
+	seen->bytes = 0;
 	seen->epoch++;
 }
 

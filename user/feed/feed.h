@@ -196,12 +196,13 @@ void kcoh_feed_unguard(struct kcoh_feed *feed, uint32_t pid);
 struct kcoh_refusals {
 	uint64_t refused; /* sends, since it is guarded */
 	uint64_t doubts; /* sends that would have been refused, but for a doubt */
-	uint64_t bytes; /* that went before, in this dirty epoch, through the socket of the last of either kind */
+	uint64_t bytes; /* that went in this dirty epoch through the socket of the last one refused; in doubt, the one with most */
 	uint64_t inode; /* of that socket, as /proc/PID/fd has it */
-	uint32_t tid; /* who sent it; 0: there was no such send */
+	uint32_t tid; /* who sent there; 0: there was no such send */
 	uint32_t harvester; /* the thread that takes dirty pages in this epoch, besides the main thread; 0: none */
 	bool late; /* the beginning of this epoch was not seen */
-	const char *doubt; /* the last one: a sentence without its full stop; NULL: there was none */
+	const char *
+		doubt; /* about that socket: a sentence without its full stop; NULL: there was none */
 };
 int kcoh_feed_refusals(struct kcoh_feed *feed, uint32_t pid, struct kcoh_refusals *ret_refusals);
 
