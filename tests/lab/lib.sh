@@ -18,7 +18,7 @@ GUESTS=/usr/lib/kcoh/guests
 TMP=$(mktemp -d "/tmp/${TEST:?}.XXXXXX")
 declare -A VMM_IN=() VMM_OUT=() VMM_PID=()
 KCOHD_PID='' TRACE_PID='' OWNER_PID=''
-KCOHD_WAIT=40 # seconds until it answers: the kernel checks its programs on an emulated CPU
+KCOHD_WAIT=90 # seconds until it answers: the kernel checks its programs on an emulated CPU
 STEP_WAIT=60 # seconds that a step of a VM may take
 [[ ${LAB_KERNEL:-} != debug ]] || KCOHD_WAIT=120 STEP_WAIT=240 # KASAN makes the verifier and everything slow
 
